@@ -1,0 +1,77 @@
+# Everything runs from a private environment; only Python >= 3.11 with venv, git and make are needed.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+PREFIX ?= $(HOME)/.local
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test test-real format lint typecheck security check pipeline build run \
+  clean install-man
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## a scheduled run from start to end, with the bundled mock client
+	@PATH="$(abspath $(BIN)):$$PATH" sh contrib/demo.sh
+
+install: $(VENV)/.installed ## ccs into the private environment, linked into PREFIX/bin
+	@mkdir -p "$(PREFIX)/bin"
+	@ln -sf "$(abspath $(BIN))/ccs" "$(abspath $(BIN))/claude-code-scheduler" "$(PREFIX)/bin/"
+	@echo "installed $(PREFIX)/bin/ccs"
+
+test: $(VENV)/.dev ## the tests, without those that need the real client
+	$(BIN)/python -m pytest -n auto --ignore tests/real
+
+test-real: $(VENV)/.dev ## the tests that drive the real client (skipped where it is not to be had)
+	$(BIN)/python -m pytest tests/real
+
+format: $(VENV)/.dev ## rewrite the code in the project's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: $(VENV)/.dev ## style and common mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.dev ## mypy --strict
+	$(BIN)/mypy
+
+security: $(VENV)/.security ## insecure code, known vulnerabilities, secrets
+	$(BIN)/bandit -q -r ccs -c pyproject.toml
+	@sh contrib/audit.sh "$(BIN)"
+
+check: lint typecheck test ## what every change has to pass
+
+pipeline: format lint typecheck test security build ## everything
+
+build: $(VENV)/.dev ## wheel and sdist into dist/
+	$(BIN)/python -m pip install -q build
+	$(BIN)/python -m build -q
+
+run: $(VENV)/.installed ## one tick over your own store
+	$(BIN)/ccs tick --verbose
+
+install-man: ## the manual pages into PREFIX/share/man
+	mkdir -p "$(PREFIX)/share/man/man1"
+	cp man/ccs.1 "$(PREFIX)/share/man/man1/"
+
+clean: ## what was built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python >= 3.11 is needed" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.security: $(VENV)/.dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[security]'
+	@touch $@

@@ -1,0 +1,58 @@
+"""The entry: sends an idle tick and a supervisor the short way, everything else to the commands.
+
+An idle tick reads one line and a few stamps and ends; nothing it imports is heavier than `os`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ccs import __version__
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    if words[:1] == ["tick"] and (len(words) == 1 or (len(words), words[1]) == (3, "--backend")):
+        _leave_if_idle()
+    if words[:1] == ["supervise"] and len(words) == 2:
+        _supervise(words[1])
+    else:
+        from ccs.cli.main import main as commands
+
+        commands()
+
+
+def _leave_if_idle() -> None:
+    from ccs.store import agenda
+
+    home = os.environ.get("CCS_HOME") or os.path.expanduser("~/.claude-scheduler")
+    if agenda.idle(home, __version__):
+        os._exit(
+            0
+        )  # nothing to flush, and tearing the interpreter down would cost more than we did
+
+
+def _supervise(run_id: str) -> None:
+    import time
+    from datetime import UTC, datetime
+
+    from ccs.engine.supervise import Clock, supervise
+    from ccs.store.home import Home
+
+    os.umask(0o077)
+    home = Home.of(os.environ)
+    clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
+    try:
+        supervise(home, run_id, os.environ, clock)
+    except Exception:
+        # Nobody is there to see it: a supervisor has no terminal. The run's log is where one looks.
+        import traceback
+
+        with open(home.log(run_id), "a", encoding="utf-8") as log:
+            log.write(f"-- the supervisor failed\n{traceback.format_exc()}")
+        raise
+
+
+if __name__ == "__main__":
+    main()

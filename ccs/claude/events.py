@@ -1,0 +1,300 @@
+"""The client's stream-json, read a line at a time and folded into the facts a run is judged by.
+
+Nothing here raises, whatever the client prints, and a `Stream` stays small however long the stream
+is: it keeps clipped facts, never events. The supervisor waits with it, so only `json` is imported.
+"""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Event = dict[str, Any]
+else:
+    Event = dict
+
+SYNTHETIC = "<synthetic>"
+TOKENS = ("input", "output", "cache_read", "cache_creation")
+_MODEL_TOKENS = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+_MESSAGE_TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
+_WORDS = ("subtype", "terminal_reason", "api_error", "api_error_type", "startup_failure_reason")
+_RETRY_COUNTS = ("attempt", "max_retries", "retry_delay_ms", "error_status")
+_KEPT = 20
+_DENIAL_BYTES = 2000
+_OPEN_MESSAGES = 64
+
+
+def parse(line: bytes) -> Event | None:
+    """The JSON object that `line` is, None for anything else."""
+    try:
+        value = _STRICT.decode(line.decode("utf-8").strip())
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if value - value != 0:
+        raise ValueError(f"{literal} is no JSON number")
+    return value
+
+
+# Strict: a NaN or an infinity let in here could not be written into a record as JSON.
+_STRICT = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+
+
+def number(value: object) -> float | None:
+    """`value` when it is a plain amount (not negative, not absurd), else None."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15:
+        return value
+    return None
+
+
+def word(value: object, limit: int = 200) -> str | None:
+    """`value` when it is a text with something in it, cut at `limit` and fit for a file."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:limit].encode("utf-8", "replace").decode("utf-8")
+
+
+def mapping(value: object) -> Event:
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def model_usage(result: Event) -> tuple[Event, bool]:
+    """Per model what a result accounts for, and whether that spans the session's earlier processes.
+
+    `modelUsage` counts all of a resumed session; `model_usage_since_last_result` only what is new,
+    but older clients and failed starts lack it.
+    """
+    since = result.get("model_usage_since_last_result")
+    if isinstance(since, dict):
+        return since, False
+    return mapping(result.get("modelUsage")), True
+
+
+def spent(usage: Event) -> tuple[dict[str, int], float]:
+    """Tokens and dollars of a `modelUsage` object, all models together."""
+    total = dict.fromkeys(TOKENS, 0)
+    for part in usage.values():
+        _add(total, _tokens(mapping(part), _MODEL_TOKENS))
+    return total, sum(number(mapping(part).get("costUSD")) or 0.0 for part in usage.values())
+
+
+def limit_facts(value: object) -> Event | None:
+    """The known fields of a `rate_limit_info`; every window it names under `unifiedWindows`."""
+    if not isinstance(value, dict):
+        return None
+    own = word(value.get("rateLimitType"))
+    windows: dict[str, Event] = {}
+    for name, window in mapping(value.get("unifiedWindows")).items():
+        label = word(name)
+        if label and len(windows) < _KEPT:
+            windows[label] = _window(mapping(window))
+    if own not in {None, "overage", *windows} and number(value.get("resetsAt")) is not None:
+        windows[str(own)] = _window(value)
+    return {
+        "status": word(value.get("status")),
+        "resetsAt": number(value.get("resetsAt")),
+        "rateLimitType": own,
+        "overageStatus": word(value.get("overageStatus")),
+        "isUsingOverage": value.get("isUsingOverage") is True,
+        "unifiedWindows": windows,
+    }
+
+
+class Stream:
+    """The facts of one client process so far. Cost and tokens are this process's own."""
+
+    def __init__(self) -> None:
+        self.began = False
+        self.session_id: str | None = None
+        self.claude_version: str | None = None
+        self.cwd: str | None = None
+        self.permission_mode: str | None = None
+        self.result: Event | None = None
+        self.api_error: Event | None = None
+        self.api_retry: Event | None = None
+        self.limit: Event | None = None
+        self.rejected: Event | None = None
+        self.windows: dict[str, Event] = {}
+        self.first_windows: dict[str, Event] = {}
+        self.cost_usd: float | None = None
+        self.cost_is_cumulative = False
+        self.turns: int | None = None
+        self.tool_calls = 0
+        self.permission_denials: list[Event] = []
+        self._denied: set[str] = set()
+        self._models: set[str] = set()
+        self._has_deltas = False
+        self._reported = dict.fromkeys(TOKENS, 0)
+        self._closed = dict.fromkeys(TOKENS, 0)
+        self._open: dict[str, dict[str, int]] = {}
+
+    @property
+    def models(self) -> list[str]:
+        return sorted(self._models)
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """What results reported, and what messages told after the last of them."""
+        total = dict(self._reported)
+        for part in (self._closed, *self._open.values()):
+            _add(total, part)
+        return total
+
+    def feed(self, event: Event) -> None:
+        self.session_id = word(event.get("session_id")) or self.session_id
+        kind = event.get("type")
+        if kind == "assistant":
+            self._assistant(event)
+        elif kind == "rate_limit_event":
+            self._rate_limit(limit_facts(event.get("rate_limit_info")))
+        elif kind == "result":
+            self._result(event)
+        elif kind == "system" and event.get("subtype") == "init":
+            self._init(event)
+        elif kind == "system" and event.get("subtype") == "api_retry":
+            self.api_retry = {key: number(event.get(key)) for key in _RETRY_COUNTS}
+            self.api_retry["error"] = word(event.get("error"))
+
+    def _init(self, event: Event) -> None:
+        self.began = True
+        self.claude_version = word(event.get("claude_code_version")) or self.claude_version
+        self.cwd = word(event.get("cwd"), 4096) or self.cwd
+        self.permission_mode = word(event.get("permissionMode")) or self.permission_mode
+
+    def _assistant(self, event: Event) -> None:
+        message = mapping(event.get("message"))
+        self._see_model(message.get("model"))
+        # What befalls a subagent does not decide about the run.
+        if not event.get("parent_tool_use_id"):
+            failed = word(event.get("error")) or event.get("is_api_error_message") is True
+            self.api_error = _error_facts(event) if failed else None
+        self._see_usage(message)
+        blocks = listing(message.get("content"))
+        self.tool_calls += sum(mapping(block).get("type") == "tool_use" for block in blocks)
+
+    def _see_model(self, name: object) -> None:
+        model = word(name)
+        if model and model != SYNTHETIC and len(self._models) < _KEPT:
+            self._models.add(model)
+
+    def _see_usage(self, message: Event) -> None:
+        usage = message.get("usage")
+        if not isinstance(usage, dict):
+            return
+        # A message comes in several events, one per block, each with the counts so far.
+        self._open[word(message.get("id")) or ""] = _tokens(usage, _MESSAGE_TOKENS)
+        if len(self._open) > _OPEN_MESSAGES:
+            _add(self._closed, self._open.pop(next(iter(self._open))))
+
+    def _rate_limit(self, facts: Event | None) -> None:
+        if facts is None:
+            return
+        self.limit = facts
+        if facts["status"] == "rejected":
+            self.rejected = facts
+        for name, window in facts["unifiedWindows"].items():
+            if name in self.windows or len(self.windows) < _KEPT:
+                self.windows[name] = window
+                self.first_windows.setdefault(name, window)
+
+    def _result(self, event: Event) -> None:
+        self.result = _result_facts(event)
+        # Each result counts the turns since the one before it.
+        self.turns = (self.turns or 0) + int(number(event.get("num_turns")) or 0)
+        for denial in listing(event.get("permission_denials")):
+            self._see_denial(mapping(denial))
+        self._see_spending(event)
+
+    def _see_spending(self, event: Event) -> None:
+        usage, cumulative = model_usage(event)
+        for name in usage:
+            self._see_model(name)
+        tokens, cost = spent(usage)
+        if not cumulative:
+            self._has_deltas = True
+            _add(self._reported, tokens)
+            self.cost_usd = (self.cost_usd or 0.0) + cost
+        elif not self._has_deltas:
+            self.cost_is_cumulative = True
+            self._reported = tokens
+            self.cost_usd = number(event.get("total_cost_usd"))
+        if usage or not cumulative:
+            self._open.clear()
+            self._closed = dict.fromkeys(TOKENS, 0)
+
+    def _see_denial(self, denial: Event) -> None:
+        name = word(denial.get("tool_name"))
+        use = word(denial.get("tool_use_id"))
+        if not name or use in self._denied or len(self.permission_denials) >= _KEPT:
+            return
+        if use:
+            self._denied.add(use)
+        shown = _clipped(denial.get("tool_input"))
+        self.permission_denials.append({"tool_name": name, "tool_input": shown})
+
+
+def _add(total: dict[str, int], part: dict[str, int]) -> None:
+    for name, count in part.items():
+        total[name] += count
+
+
+def _tokens(usage: Event, keys: tuple[str, ...]) -> dict[str, int]:
+    pairs = zip(TOKENS, keys, strict=True)
+    return {name: int(number(usage.get(key)) or 0) for name, key in pairs}
+
+
+def _window(window: Event) -> Event:
+    return {
+        "utilization": number(window.get("utilization")),
+        "resetsAt": number(window.get("resetsAt")),
+        "status": word(window.get("status")),
+    }
+
+
+def _error_facts(event: Event) -> Event:
+    params = mapping(event.get("api_error_params"))
+    return {
+        "error": word(event.get("error")),
+        "api_error": word(event.get("api_error")),
+        "api_error_type": word(event.get("api_error_type")),
+        "api_error_status": number(event.get("api_error_status")),
+        "api_error_params": {"rate_limit_info": limit_facts(params.get("rate_limit_info"))},
+    }
+
+
+def _result_facts(event: Event) -> Event:
+    errors = [word(error, 1000) for error in listing(event.get("errors"))[:5]]
+    return {
+        **{key: word(event.get(key)) for key in _WORDS},
+        "is_error": event.get("is_error") is not False,
+        "api_error_status": number(event.get("api_error_status")),
+        "result": word(event.get("result"), 2000),
+        "errors": [error for error in errors if error],
+    }
+
+
+def _clipped(value: object) -> object:
+    """A copy of `value`, or as much of its JSON as a record should hold."""
+    try:
+        raw = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        if len(raw) <= _DENIAL_BYTES:
+            return json.loads(raw)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return raw[:_DENIAL_BYTES].decode("utf-8", "ignore") + "…"

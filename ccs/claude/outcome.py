@@ -1,0 +1,235 @@
+"""How a run ended: the table that turns a client's stream, exit and stderr into status and reason.
+
+The verdict rests on structured fields and the process exit, on stderr only for a client that never
+began, and never on a word the model wrote. The client's exit code and its `subtype` are misleading
+alone: a usage limit is "success", an interrupt exits 0. Lean: the supervisor loads it.
+"""
+
+from __future__ import annotations
+
+from ccs.claude.events import Stream, number
+from ccs.text import plain, shorten
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_MESSAGE_WIDTH = 500
+_YEAR_2001, _YEAR_2100 = 978307200, 4102444800
+# A shell's and this client's way to say: ended by HUP, KILL, TERM.
+_SIGNAL_EXITS = {129, 137, 143}
+_AUTH = {
+    "authentication_failed",
+    "oauth_org_not_allowed",
+    "account_on_hold",
+    "verification_required",
+    "cloud_credential_error",
+}
+_AUTH_TYPES = {"authentication_error", "permission_error"}
+_ROOT_HINT = " (IS_SANDBOX=1 in the profile's environment lifts this)"
+_ENDED_BY_US = {
+    "stop": "stopped",
+    "replaced": "replaced by a newer run of its task",
+    "timeout": "not done when its time ran out",
+    "shutdown": "its supervisor was told to end",
+}
+
+
+class Exit:
+    """How the client process ended. A negative return code is a signal, None is not known."""
+
+    __slots__ = ("ended_by", "returncode")
+
+    def __init__(self, returncode: int | None, ended_by: str | None = None) -> None:
+        self.returncode = returncode
+        self.ended_by = ended_by
+
+
+def judge(stream: Stream, exit: Exit, stderr_tail: str) -> dict[str, Any]:
+    case = _Case(stream, exit)
+    status, reason = next((row[0], row[1]) for row in _RULES if row[2](case))
+    limit_type, resets_at = _rejection(stream) if status == "limited" else (None, None)
+    return {
+        "status": status,
+        "reason": reason,
+        "message": None if status == "success" else _message(case, reason, stderr_tail),
+        "session_id": stream.session_id,
+        "exit_code": exit.returncode,
+        "cost_usd": None if stream.cost_usd is None else round(stream.cost_usd, 8),
+        "turns": stream.turns,
+        "usage": stream.usage,
+        "models": stream.models,
+        "quota": _quota(stream),
+        "permission_denials": list(stream.permission_denials),
+        "limit_type": limit_type,
+        "resets_at": resets_at,
+        "claude_version": stream.claude_version,
+    }
+
+
+def instant_of(epoch: object) -> str | None:
+    """A reset's epoch seconds as an instant's text; None for what cannot be one."""
+    seconds = number(epoch)
+    if seconds is None or not _YEAR_2001 < seconds < _YEAR_2100:
+        return None
+    # Only here, so that a supervisor pays for datetime when there is a limit to tell of.
+    from datetime import UTC, datetime
+
+    from ccs import instant
+
+    return instant.text(datetime.fromtimestamp(seconds, UTC))
+
+
+class _Case:
+    """What the rules look at."""
+
+    def __init__(self, stream: Stream, exit: Exit) -> None:
+        result = stream.result or {}
+        self.stream = stream
+        self.code = exit.returncode
+        self.ended_by = exit.ended_by
+        self.has_result = stream.result is not None
+        self.good = self.has_result and not result["is_error"]
+        # A good result outlives an error that the client recovered from.
+        error = {} if self.good else stream.api_error or {}
+        self.subtype = result.get("subtype")
+        self.terminal = result.get("terminal_reason") or ""
+        self.startup_failure = result.get("startup_failure_reason")
+        self.errors: list[str] = result.get("errors", [])
+        self.text = result.get("result") or " ".join(self.errors)
+        self.error = error.get("error")
+        self.type = result.get("api_error_type") or error.get("api_error_type")
+        self.api_error = result.get("api_error") or error.get("api_error")
+        status = result.get("api_error_status")
+        self.http = error.get("api_error_status") if status is None else status
+
+    @property
+    def done(self) -> bool:
+        """A reaper knows no exit code; then the last result alone has to speak."""
+        return self.good and (self.code == 0 or (self.code is None and self.ended_by is None))
+
+    @property
+    def signalled(self) -> bool:
+        return self.code is not None and (self.code < 0 or self.code in _SIGNAL_EXITS)
+
+    @property
+    def limited(self) -> bool:
+        if self.good:
+            return False
+        limit = self.stream.limit or {}
+        return self.api_error == "usage_limit_reached" or (
+            self.http == 429 and self.has_result and limit.get("status") == "rejected"
+        )
+
+    @property
+    def refused(self) -> bool:
+        """The client turned its arguments down, in words or in a result."""
+        unknown_session = any(text.startswith("No conversation found") for text in self.errors)
+        never_began = not self.stream.began and not self.has_result
+        return unknown_session or bool(self.startup_failure) or never_began
+
+    def ran_out(self, subtype: str, terminal: str) -> bool:
+        return self.subtype == subtype or self.terminal == terminal
+
+    @property
+    def overloaded(self) -> bool:
+        return (
+            self.told({"overloaded"}, {"overloaded_error", "api_error"}) or (self.http or 0) >= 500
+        )
+
+    def told(self, errors: set[str], types: set[str], *http: int) -> bool:
+        """Whether the client names one of these: in its message, by the API's type, by status."""
+        return self.error in errors or self.type in types or self.http in http
+
+
+# The first row that applies decides: ours before theirs, the telling field before the general one.
+_RULES: tuple[tuple[str, str | None, Callable[[_Case], bool]], ...] = (
+    ("success", "denied", lambda c: c.done and bool(c.stream.permission_denials)),
+    ("success", None, lambda c: c.done),
+    ("cancelled", "stopped", lambda c: c.ended_by == "stop"),
+    ("cancelled", "replaced", lambda c: c.ended_by == "replaced"),
+    ("failed", "timeout", lambda c: c.ended_by == "timeout"),
+    ("lost", "shutdown", lambda c: c.ended_by == "shutdown"),
+    ("limited", "usage_limit", lambda c: c.limited),
+    ("lost", "crash", lambda c: c.code is None and not c.has_result),
+    ("failed", "killed", lambda c: c.terminal.startswith("aborted_")),
+    ("failed", "killed", lambda c: not c.has_result and (c.signalled or c.code == 0)),
+    ("failed", "start_failed", lambda c: c.refused),
+    ("failed", "max_turns", lambda c: c.ran_out("error_max_turns", "max_turns")),
+    ("failed", "max_budget", lambda c: c.ran_out("error_max_budget_usd", "budget_exhausted")),
+    ("failed", "prompt_too_long", lambda c: c.terminal == "prompt_too_long"),
+    ("failed", "model_not_found", lambda c: c.told({"model_not_found"}, set())),
+    ("failed", "billing", lambda c: c.told({"billing_error"}, {"billing_error"}, 402)),
+    ("failed", "auth", lambda c: c.told(_AUTH, _AUTH_TYPES, 401, 403)),
+    ("failed", "rate_limited", lambda c: c.told({"rate_limit"}, {"rate_limit_error"}, 429)),
+    ("failed", "overloaded", lambda c: c.overloaded),
+    (
+        "failed",
+        "bad_request",
+        lambda c: c.told({"invalid_request"}, {"invalid_request_error"}, 400),
+    ),
+    # A request that got no answer has no status; only then may a vaguer word be weighed.
+    ("failed", "network", lambda c: c.terminal == "api_error" and c.http is None),
+    ("failed", "overloaded", lambda c: c.told({"server_error"}, set())),
+    ("failed", "killed", lambda c: c.signalled),
+    ("failed", "error", lambda c: True),
+)
+
+
+def _message(case: _Case, reason: str | None, stderr_tail: str) -> str:
+    if case.ended_by in _ENDED_BY_US:
+        return _ENDED_BY_US[case.ended_by]
+    if reason == "killed":
+        return _killed(case)
+    if reason == "crash":
+        return "its supervisor and client are gone, and no result was left"
+    text = case.text
+    if not text and not case.stream.began:
+        text = next((line for line in reversed(stderr_tail.split("\n")) if plain(line).strip()), "")
+    message = shorten(text, _MESSAGE_WIDTH) or _unexplained(case)
+    if "cannot be used with root/sudo" in stderr_tail:
+        message = shorten(message, _MESSAGE_WIDTH - len(_ROOT_HINT)) + _ROOT_HINT
+    return message
+
+
+def _killed(case: _Case) -> str:
+    if case.signalled and case.code is not None:
+        return f"ended by signal {-case.code if case.code < 0 else case.code - 128}"
+    return "interrupted from outside ccs" if case.has_result else "ended without a result"
+
+
+def _unexplained(case: _Case) -> str:
+    if case.limited:
+        return "usage limit reached"
+    how = "" if case.code is None else f" with exit {case.code}"
+    what = "an error it did not explain" if case.has_result else "no result"
+    return f"the client ended{how} and {what}"
+
+
+def _quota(stream: Stream) -> dict[str, dict[str, float]] | None:
+    before = _utilization(stream.first_windows)
+    after = _utilization(stream.windows)
+    return {"before": before, "after": after} if before or after else None
+
+
+def _utilization(windows: dict[str, Any]) -> dict[str, float]:
+    known = ((name, window["utilization"]) for name, window in windows.items())
+    return {name: share for name, share in known if share is not None}
+
+
+def _rejection(stream: Stream) -> tuple[str | None, str | None]:
+    """The window that keeps the account out the longest, and when it resets."""
+    params = (stream.api_error or {}).get("api_error_params", {})
+    known = [limit for limit in (stream.rejected, params.get("rate_limit_info")) if limit]
+    ends = [_longest(limit) for limit in known]
+    return next((end for end in ends if end[1]), ends[0] if ends else (None, None))
+
+
+def _longest(limit: dict[str, Any]) -> tuple[str | None, str | None]:
+    ends = [(limit["rateLimitType"], instant_of(limit["resetsAt"]))]
+    for name, window in limit["unifiedWindows"].items():
+        if window["status"] == "rejected":
+            ends.append((name, instant_of(window["resetsAt"])))
+    # Instants have one width, so the texts compare; the client's own choice comes first and wins.
+    return max(ends, key=lambda end: end[1] or "")

@@ -1,0 +1,171 @@
+"""ccs jobs"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from ccs.cli import output, params
+from ccs.cli.output import Column, Output, Record
+
+COLUMNS: list[Column] = [
+    ("ID", output.short_id),
+    ("NAME", lambda job: job["name"]),
+    ("STATUS", lambda job: job["status"]),
+    ("TASKS", lambda job: len(job["task_order"])),
+    ("DIRECTORY", lambda job: job["working_directory"]["path"]),
+]
+
+_fields = params.options(
+    click.option("--description", help="What the job is for."),
+    click.option("--working-directory", help="Where its tasks run."),
+    click.option("--use-worktree/--no-worktree", default=None, help="Run in a git worktree."),
+    click.option("--worktree-name", help="Its directory below trees/, and its branch."),
+    click.option("--worktree-branch", help="The branch it starts from."),
+    click.option("--profile", help="Profile of tasks that name none ('none' takes it away)."),
+    click.option("--on-failure", type=click.Choice(["stop", "continue"]), help="After a failure."),
+    click.option("--max-parallel", type=click.IntRange(1, 100), help="Tasks at once."),
+)
+
+
+@click.group()
+def jobs() -> None:
+    """Jobs: tasks that share a directory and can run in order."""
+
+
+@jobs.command("list")
+@params.output_options
+def list_(out: Output) -> None:
+    """List jobs."""
+    out.records("jobs", [job.record() for job in params.store().jobs.all()], COLUMNS)
+
+
+@jobs.command()
+@click.argument("job")
+@params.output_options
+def get(job: str, out: Output) -> None:
+    """Show a job. JOB is an id, a unique prefix of one, or a name."""
+    out.record(params.store().jobs.find(job).record())
+
+
+@jobs.command()
+@click.option("--name", required=True, help="A name for people.")
+@_fields
+@params.output_options
+def create(name: str, working_directory: str | None, out: Output, **given: Any) -> None:
+    """Create a job.
+
+    \b
+    Example:
+      ccs jobs create --name nightly --working-directory ~/projects/app
+    """
+    from ccs.engine import jobs as verbs
+
+    store = params.store()
+    path = params.directory(working_directory or os.getcwd(), out)
+    place = {"path": path, **_worktree(given)}
+    fields = {"name": name, "working_directory": place, **_job_fields(store, given)}
+    job = verbs.create(store, fields, params.now())
+    out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
+    out.record(job.record())
+
+
+@jobs.command()
+@click.argument("job")
+@click.option("--name", help="A name for people.")
+@_fields
+@params.output_options
+def update(
+    job: str, name: str | None, working_directory: str | None, out: Output, **given: Any
+) -> None:
+    """Change a job; what is not named stays."""
+    from ccs.engine import jobs as verbs
+
+    store = params.store()
+    place = params.given({"path": params.directory(working_directory, out), **_worktree(given)})
+    fields = params.given({"name": name}) | _job_fields(store, given)
+    out.record(verbs.update(store, job, fields, place, params.now()).record())
+
+
+@jobs.command()
+@click.argument("job")
+@click.option("-f", "--force", is_flag=True, help="Do not ask; stop what runs.")
+def delete(job: str, force: bool) -> None:
+    """Delete a job with its tasks and their runs."""
+    from ccs.engine import jobs as verbs
+
+    store = params.store()
+    found = store.jobs.find(job)
+    tasks = len(verbs.tasks_of(store, found))
+    params.confirm(f"Delete job {found.name!r} with its {tasks} tasks and their runs?", force)
+    gone = verbs.delete(store, found.id, force, params.clock())
+    Output().say(f"deleted job {gone.job.name!r}, {gone.tasks} tasks, {gone.runs} runs")
+
+
+@jobs.command()
+@click.argument("job")
+@params.output_options
+def run(job: str, out: Output) -> None:
+    """Run the tasks of a job in order, now."""
+    from ccs.engine import jobs as verbs
+
+    found, steps = verbs.run(params.store(), job, params.now(), os.environ)
+    for step in steps:
+        did = "passed over, it is disabled" if step.status == "skipped" else f"run {step.id[:8]}"
+        out.say(f"{step.task_name}: {did}")
+    out.record(found.record())
+
+
+@jobs.command()
+@click.argument("job")
+@params.output_options
+def stop(job: str, out: Output) -> None:
+    """Stop a running job: what runs is ended, what waits is cancelled."""
+    from ccs.engine import jobs as verbs
+
+    out.record(verbs.stop(params.store(), job, params.clock()).record())
+
+
+@jobs.command()
+@click.argument("job")
+@params.output_options
+def tasks(job: str, out: Output) -> None:
+    """List the tasks of a job, in its order."""
+    from ccs.cli.tasks import COLUMNS as TASK_COLUMNS
+    from ccs.engine import jobs as verbs
+
+    store = params.store()
+    found = verbs.tasks_of(store, store.jobs.find(job))
+    out.records("", [task.record() for task in found], TASK_COLUMNS)
+
+
+@jobs.command("set-order")
+@click.argument("job")
+@click.argument("tasks", nargs=-1, required=True)
+@params.output_options
+def set_order(job: str, tasks: tuple[str, ...], out: Output) -> None:
+    """Set the order in which a job runs its TASKS; those left out are not run by it."""
+    from ccs.engine import jobs as verbs
+
+    out.record(verbs.set_order(params.store(), job, list(tasks), params.now()).record())
+
+
+def _worktree(given: dict[str, Any]) -> Record:
+    return params.given(
+        {
+            "use_git_worktree": given["use_worktree"],
+            "worktree_name": given["worktree_name"],
+            "worktree_branch": given["worktree_branch"],
+        }
+    )
+
+
+def _job_fields(store: Any, given: dict[str, Any]) -> dict[str, Any]:
+    names = ("description", "on_failure", "max_parallel")
+    fields = params.given({name: given[name] for name in names})
+    profile = params.profile_reference(store, given["profile"])
+    if profile is not None:
+        fields["profile"] = profile or None
+    return fields

@@ -1,0 +1,147 @@
+"""Records on stdout, words on stderr; tables for people, JSON for programs.
+
+`auto` is a table on a terminal and JSON when piped. Nothing that came from a record reaches a
+terminal with its control characters.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from ccs.errors import CcsError
+from ccs.text import plain, shorten
+
+Record = Mapping[str, Any]
+Column = tuple[str, Callable[[Record], Any]]
+FORMATS = ("auto", "table", "json", "jsonl", "ids")
+_NARROWEST = 8
+
+
+class Output:
+    def __init__(self, wanted: str = "auto", quiet: bool = False) -> None:
+        if quiet:
+            wanted = "ids"
+        self.format = _automatic() if wanted == "auto" else wanted
+
+    def records(self, name: str, records: Sequence[Record], columns: Sequence[Column]) -> None:
+        """A list under its name; `name` empty for a bare JSON list."""
+        if self.format == "json":
+            _print_json({name: list(records)} if name else list(records))
+        elif not self._by_line(records):
+            if records:
+                click.echo(table(records, columns))
+            else:
+                self.say(f"no {name or 'records'}")
+
+    def record(self, record: Record) -> None:
+        if self.format == "json":
+            _print_json(record)
+        elif not self._by_line([record]):
+            click.echo("\n".join(_described(record)))
+
+    def say(self, words: str) -> None:
+        """For people, beside the records."""
+        click.echo(plain(words), err=True)
+
+    def _by_line(self, records: Iterable[Record]) -> bool:
+        if self.format == "ids":
+            lines = [str(record["id"]) for record in records]
+        elif self.format == "jsonl":
+            lines = [json.dumps(record) for record in records]
+        else:
+            return False
+        for line in lines:
+            click.echo(line)
+        return True
+
+
+def _automatic() -> str:
+    return "table" if sys.stdout.isatty() else "json"
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
+    """Fits the terminal by shortening its widest column; whole when piped."""
+    import tabulate
+
+    rows = [[shorten(str(show(record)), 200) for _, show in columns] for record in records]
+    heads = [head for head, _ in columns]
+    if sys.stdout.isatty():
+        _fit(rows, heads, shutil.get_terminal_size().columns)
+    # Without disable_numparse an id such as 7e5 would be shown as the number 700000.
+    return tabulate.tabulate(rows, heads, tablefmt="simple", disable_numparse=True)
+
+
+def _fit(rows: list[list[str]], heads: list[str], width: int) -> None:
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        widest = widths.index(max(widths))
+        if widths[widest] <= _NARROWEST:
+            return
+        widths[widest] -= 1
+    for row in rows:
+        row[:] = [shorten(cell, most) for cell, most in zip(row, widths, strict=True)]
+
+
+def _described(record: Record, indent: str = "") -> Iterable[str]:
+    """`name: value` lines without what is empty; a nested record is indented."""
+    for name, value in record.items():
+        if value in (None, "", [], {}):
+            continue
+        if isinstance(value, Mapping):
+            yield f"{indent}{plain(name)}:"
+            yield from _described(value, indent + "  ")
+        elif isinstance(value, list):
+            shown = [one if isinstance(one, str) else json.dumps(one) for one in value]
+            yield f"{indent}{plain(name)}: {plain(', '.join(shown))}"
+        else:
+            shown_value = str(value).lower() if isinstance(value, bool) else local(name, value)
+            yield f"{indent}{plain(name)}: {plain(shown_value)}"
+
+
+_MOMENTS = ("_time", "_at", "_since", "_before", "until", "at", "_slot")
+
+
+def local(name: str, value: Any) -> str:
+    """A moment in the machine's zone, for people; anything else as it is."""
+    if isinstance(value, str) and value.endswith("Z") and name.endswith(_MOMENTS):
+        return moment(value)
+    return str(value)
+
+
+def moment(value: str | None) -> str:
+    if not value:
+        return ""
+    try:
+        return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    except ValueError:
+        return value
+
+
+def short_id(record: Record) -> str:
+    return str(record["id"])[:8]
+
+
+def error(problem: CcsError, as_json: bool) -> None:
+    """One line and what to do next, or one JSON object, on stderr."""
+    if as_json:
+        shown: dict[str, Any] = {"code": problem.code, "message": problem.message}
+        shown |= {"hint": problem.hint} if problem.hint else {}
+        shown |= {"matches": list(problem.matches)} if problem.matches else {}
+        click.echo(json.dumps({"error": shown}), err=True)
+        return
+    click.echo(f"error: {plain(problem.message)}", err=True)
+    for match in problem.matches:
+        click.echo(f"  {plain(match)}", err=True)
+    if problem.hint:
+        click.echo(f"hint: {plain(problem.hint)}", err=True)

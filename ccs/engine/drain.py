@@ -1,0 +1,276 @@
+"""The client's pipes and its end: both outputs read at once, logged, folded into facts.
+
+A pipe that is not read blocks the client, so a log that cannot be written never stops the
+reading, and memory stays bounded whatever comes. The loop wakes once a second at most while
+nothing happens. Lean.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+
+from ccs.claude import render
+from ccs.claude.events import parse
+from ccs.host import process
+from ccs.store import atomic
+from ccs.text import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from types import FrameType
+
+    from ccs.claude.events import Stream
+    from ccs.store.rundir import RunDir
+
+_CHUNK = 1 << 16
+_LONGEST_LINE = 64 << 20
+_STDERR_KEPT = 4096
+_LONGEST_STDERR_LINE = 2000
+_IDLE = 1.0
+_ENDING_PAUSE = 0.1
+# TERM first: the client needs about 1.5 s to end its tools. All of it within five seconds.
+_KILL_AFTER = 3.0
+_GIVE_UP_AFTER = 10.0
+# After a normal end a detached tool may hold the pipes open; what it writes is not the run's.
+_LINGER = 1.0
+
+
+class Watch:
+    """Who wants the run to end: the clock, the stop file, or a signal to this supervisor."""
+
+    def __init__(self, rundir: RunDir, monotonic: Callable[[], float], timeout: float) -> None:
+        self.monotonic = monotonic
+        self.shutdown = False
+        self._rundir = rundir
+        self._deadline = monotonic() + timeout
+        self._wake_read, wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._told_to_end)
+        for name in ("SIGUSR1", "SIGCHLD"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._woken)
+
+    @property
+    def wake_fd(self) -> int:
+        return self._wake_read
+
+    def reason(self) -> str | None:
+        """`stop`, `replaced`, `timeout` or `shutdown`, as the outcome's rules name them."""
+        asked = self._rundir.stop_reason()
+        if asked is not None:
+            return "replaced" if asked == "replaced" else "stop"
+        if self.shutdown:
+            return "shutdown"
+        return "timeout" if self.monotonic() >= self._deadline else None
+
+    def _told_to_end(self, number: int, frame: FrameType | None) -> None:
+        self.shutdown = True
+
+    def _woken(self, number: int, frame: FrameType | None) -> None:
+        """Only to wake the loop; what happened is looked up there."""
+
+
+class Logs:
+    """The readable log and the raw stream. Secrets are masked before a byte is written."""
+
+    def __init__(self, readable: str, raw: str, mask: Callable[[bytes], bytes]) -> None:
+        self._mask = mask
+        self._readable = _opened(readable)
+        self._raw = _opened(raw)
+        self._stderr = b""
+
+    def note(self, words: str) -> None:
+        self._write(self._readable, f"-- {plain(words)}\n".encode("utf-8", "replace"))
+
+    def stdout_line(self, line: bytes, rendered: list[str]) -> None:
+        self._write(self._raw, line + b"\n")
+        if rendered:
+            text = "".join(f"{one}\n" for one in rendered)
+            self._write(self._readable, text.encode("utf-8", "replace"))
+
+    def stderr_line(self, line: bytes) -> None:
+        self._stderr = (self._stderr + line + b"\n")[-_STDERR_KEPT:]
+        shown = plain(line[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
+        self._write(self._readable, f"[stderr] {shown}\n".encode("utf-8", "replace"))
+
+    def stderr_tail(self) -> str:
+        return self._stderr.decode("utf-8", "replace")
+
+    def _write(self, fd: int | None, content: bytes) -> None:
+        if fd is None:
+            return
+        try:
+            atomic.write_all(fd, self._mask(content))
+        except OSError:
+            pass  # a full disk must not block the client; the outcome does not depend on the log
+
+    def __enter__(self) -> Logs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in (self._readable, self._raw):
+            if fd is not None:
+                os.close(fd)
+
+
+def _opened(path: str) -> int | None:
+    try:
+        return atomic.open_append(path)
+    except OSError:
+        return None  # as in Logs._write: the run matters more than its log
+
+
+class Lines:
+    """Cuts a byte stream into lines. A line beyond all measure is dropped, and says so."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        head, newline, rest = chunk.partition(b"\n")
+        self._keep(head)
+        if not newline:
+            return []
+        lines = [self._taken(), *rest.split(b"\n")]
+        self._keep(lines.pop())
+        return lines
+
+    def rest(self) -> list[bytes]:
+        return [self._taken()] if self._size else []
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size <= _LONGEST_LINE:
+            self._parts.append(part)
+        else:
+            self._parts.clear()
+
+    def _taken(self) -> bytes:
+        line = b"".join(self._parts)
+        if self._size > _LONGEST_LINE:
+            line = b'{"type":"ccs","dropped_bytes":%d}' % self._size
+        self._parts, self._size = [], 0
+        return line
+
+
+class Ending:
+    """Ends all that carries the run's marker: TERM, a while later KILL, until none is left."""
+
+    def __init__(self, run_id: str, reason: str, now: float) -> None:
+        self.reason = reason
+        self._run_id = run_id
+        self._since = now
+        process.signal_carriers(run_id, signal.SIGTERM)
+
+    def all_gone(self, now: float) -> bool:
+        if now - self._since < _KILL_AFTER:
+            return not process.carriers(self._run_id)
+        return not process.signal_carriers(self._run_id, signal.SIGKILL)
+
+    def hopeless(self, now: float) -> bool:
+        return now - self._since >= _GIVE_UP_AFTER
+
+
+class Drain:
+    """The pipes of one client."""
+
+    def __init__(
+        self, child: subprocess.Popen[bytes], prompt: bytes, stream: Stream, logs: Logs
+    ) -> None:
+        self._child = child
+        self._stream = stream
+        self._logs = logs
+        self._prompt = memoryview(prompt)
+        self._selector = selectors.DefaultSelector()
+        assert child.stdin is not None  # nosec B101 - the caller opened all three
+        assert child.stdout is not None  # nosec B101
+        assert child.stderr is not None  # nosec B101
+        self._stdin = child.stdin.fileno()
+        self._outputs = {
+            child.stdout.fileno(): (Lines(), self._stdout_line),
+            child.stderr.fileno(): (Lines(), logs.stderr_line),
+        }
+        os.set_blocking(self._stdin, False)
+        self._selector.register(self._stdin, selectors.EVENT_WRITE)
+        for fd in self._outputs:
+            os.set_blocking(fd, False)
+            self._selector.register(fd, selectors.EVENT_READ)
+
+    def to_the_end(self, watch: Watch, run_id: str) -> str | None:
+        """Drains until the client is gone; which of our reasons ended it, or None."""
+        self._selector.register(watch.wake_fd, selectors.EVENT_READ)
+        ending: Ending | None = None
+        gone_at: float | None = None
+        while True:
+            self._step(_IDLE if ending is None and gone_at is None else _ENDING_PAUSE)
+            now = watch.monotonic()
+            if gone_at is None and self._child.poll() is not None:
+                gone_at = now
+            if ending is None and gone_at is None and (reason := watch.reason()) is not None:
+                ending = Ending(run_id, reason, now)
+            if ending is not None:
+                if (ending.all_gone(now) and gone_at is not None) or ending.hopeless(now):
+                    break
+            elif gone_at is not None and (not self._outputs or now - gone_at >= _LINGER):
+                break
+        for fd in list(self._outputs):
+            self._close(fd)
+        return ending.reason if ending else None
+
+    def _step(self, timeout: float) -> None:
+        for key, _ in self._selector.select(timeout):
+            if key.fd == self._stdin:
+                self._feed()
+            elif key.fd in self._outputs:
+                self._read(key.fd)
+            else:
+                os.read(key.fd, _CHUNK)  # the wake pipe: being awake was its whole message
+
+    def _feed(self) -> None:
+        try:
+            self._prompt = self._prompt[os.write(self._stdin, self._prompt[:_CHUNK]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._prompt = self._prompt[:0]  # it does not read its prompt; its exit will tell why
+        if not self._prompt:
+            self._selector.unregister(self._stdin)
+            assert self._child.stdin  # nosec B101
+            self._child.stdin.close()
+
+    def _read(self, fd: int) -> None:
+        try:
+            chunk = os.read(fd, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        lines, take = self._outputs[fd]
+        for line in lines.feed(chunk):
+            take(line)
+        if not chunk:
+            self._close(fd)
+
+    def _close(self, fd: int) -> None:
+        lines, take = self._outputs.pop(fd)
+        for line in lines.rest():
+            take(line)
+        self._selector.unregister(fd)
+
+    def _stdout_line(self, line: bytes) -> None:
+        event = parse(line)
+        if event is not None:
+            self._stream.feed(event)
+        rendered = (
+            render.lines(event) if event is not None else [plain(line.decode("utf-8", "replace"))]
+        )
+        self._logs.stdout_line(line, rendered)

@@ -1,0 +1,137 @@
+"""Every launch goes through here, whoever asks for it.
+
+The run is recorded before (that is the caller's part, under the store lock); then its directory
+is made, then the task as it will run is written, then a detached supervisor is started. Whatever
+is cut off in between leaves a recorded run without a start mark, which the next tick starts again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ccs.claude import command
+from ccs.engine import settle
+from ccs.host import client, environ
+from ccs.model.job import Job
+from ccs.model.run import Run
+from ccs.model.task import Task
+from ccs.store import atomic, records
+from ccs.store.rundir import RunDir
+from ccs.store.store import Store
+
+if sys.platform == "win32":
+    # Out of the job object that Task Scheduler ends with its task.
+    _DETACHED = (
+        subprocess.DETACHED_PROCESS
+        | subprocess.CREATE_NEW_PROCESS_GROUP
+        | subprocess.CREATE_BREAKAWAY_FROM_JOB
+    )
+else:
+    _DETACHED = 0
+
+# A supervisor that ends this often without reaching the start mark will not reach it.
+MOST_STARTS = 5
+
+
+class Launcher:
+    """Reads what launching needs once and starts any number of runs with it."""
+
+    def __init__(self, store: Store, environment: Mapping[str, str], now: datetime) -> None:
+        self.store = store
+        self.now = now
+        self.environment = environment
+        self.tasks = store.tasks.read()
+        self.jobs = store.jobs.read()
+        self.settings, self.settings_stamp = store.read_settings()
+
+    def start(self, run: Run) -> None:
+        """Starts a supervisor for a recorded run. Raises OSError, BrokenStore."""
+        task = self.tasks.by_id[run.task_id]
+        rundir = self.store.rundir(run.id)
+        rundir.make()
+        if rundir.starts() >= MOST_STARTS:
+            self._give_up(run, rundir)
+            return
+        as_run = records.encode(self._as_it_will_run(run, task))
+        atomic.write(self.store.home.as_run(run.id), as_run)
+        rundir.count_start()
+        spawn_supervisor(self.store.home.path, run.id, self.environment)
+
+    def _give_up(self, run: Run, rundir: RunDir) -> None:
+        with rundir.lock() as lock:
+            if lock.acquire() and not rundir.started():
+                words = f"{MOST_STARTS} supervisors ended before they could start the client"
+                rundir.write_outcome(
+                    {"status": "failed", "reason": "start_failed", "message": words}
+                )
+                settle.merge(self.store.home, rundir, run.id, self.now)
+
+    def _as_it_will_run(self, run: Run, task: Task) -> dict[str, Any]:
+        """Read by the supervisor, which has no models, and kept beside the log."""
+        job = self.jobs.by_id.get(task.job_id or "")
+        profile = task.profile or (job and job.profile) or self.settings.default_profile
+        directory = job.working_directory.path if job else task.working_directory
+        # A run never started with this id: a fresh session, unless the run brings one.
+        session = run.session_id or run.id
+        return {
+            "run": run.id,
+            "task": self.tasks.raw[task.id],
+            "tasks_stamp": self.tasks.stamp,
+            "profile": profile,
+            "overlap": task.overlap,
+            "forced": run.forced,
+            "limit": self.settings.max_concurrent_tasks,
+            "session": session,
+            "cwd": os.path.expanduser(directory) if directory else None,
+            "client": client.MOCK if self.settings.mock_mode else self.settings.claude_path,
+            "options": command.options(task, session),
+            "prompt": command.prompt(task),
+            "prompt_is_file": task.prompt_type == "file",
+            "timeout": task.timeout.total_seconds(),
+            "refused": refusal(task, job),
+        }
+
+
+def refusal(task: Task, job: Job | None) -> str | None:
+    """What the task asks for that this version cannot give. Running without it would be wrong."""
+    worktree = task.isolation == "worktree" or (job and job.working_directory.use_git_worktree)
+    asked = {
+        "a git worktree": worktree,
+        "isolation in tmux": task.isolation == "tmux",
+        f"session_mode {task.session_mode}": task.session_mode != "new",
+        "verify": task.verify,
+        "until_green": task.until_green,
+        "first_output_timeout": task.first_output_timeout,
+        "idle_timeout": task.idle_timeout,
+        "hours (between)": task.between,
+        "days": task.days,
+        "not_before": task.not_before,
+        "until": task.until,
+        "max_runs": task.max_runs,
+        "after": task.after,
+        "on_limit hold": task.on_limit == "hold",
+    }
+    missing = [what for what, wanted in asked.items() if wanted]
+    if not missing:
+        return None
+    return f"this version of ccs does not support {', '.join(missing)}; nothing was started"
+
+
+def spawn_supervisor(home: str, run_id: str, environment: Mapping[str, str]) -> None:
+    """Detached: its own session, no descriptor of ours, no directory of ours."""
+    subprocess.Popen(
+        [sys.executable, "-P", "-m", "ccs", "supervise", run_id],
+        cwd="/" if os.name != "nt" else None,
+        env={**environ.inherited(environment), "CCS_HOME": home},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=True,
+        start_new_session=True,
+        creationflags=_DETACHED,
+    ).returncode = 0  # not ours to wait for: keeps Popen from warning that it still runs

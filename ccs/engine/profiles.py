@@ -1,0 +1,81 @@
+"""What people do with profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from ccs.errors import Conflict, InvalidInput
+from ccs.model.profile import LATER_SOURCES, TEMPLATES, Profile
+from ccs.store.store import Store
+
+
+def create(store: Store, fields: Mapping[str, Any], template: str | None, now: datetime) -> Profile:
+    """`template`: a profile of TEMPLATES, with its well-known id. Raises Conflict, InvalidInput."""
+    base: Mapping[str, Any] = TEMPLATES[template] if template else {"id": str(uuid4())}
+    variables = _merged(base.get("env_vars", []), fields.get("env_vars", []), ())
+    profile = Profile.checked(
+        {**base, **fields, "env_vars": variables, "created_at": now, "updated_at": now}
+    )
+    _refuse_later_sources(profile)
+    with store.locked("ccs profiles create"):
+        if store.profiles.get(profile.id) is not None:
+            raise Conflict(f"the profile {profile.name!r} exists already", "ccs profiles update")
+        store.profiles.put(profile)
+    return profile
+
+
+def update(
+    store: Store,
+    reference: str,
+    fields: Mapping[str, Any],
+    removed: Sequence[str],
+    now: datetime,
+) -> Profile:
+    """Variables in `fields` replace those of the same name; `removed` leave the profile."""
+    with store.locked("ccs profiles update"):
+        profile = store.profiles.find(reference)
+        present = profile.record()["env_vars"]
+        unknown = set(removed) - {variable["name"] for variable in present}
+        if unknown:
+            raise InvalidInput(f"the profile has no variable {', '.join(sorted(unknown))}")
+        variables = _merged(present, fields.get("env_vars", []), removed)
+        changed = profile.changed(**{**fields, "env_vars": variables}, updated_at=now)
+        _refuse_later_sources(changed)
+        store.profiles.put(changed)
+    return changed
+
+
+def delete(store: Store, reference: str, force: bool) -> Profile:
+    """Refused while jobs or tasks name it, unless forced: their runs would fail."""
+    with store.locked("ccs profiles delete"):
+        profile = store.profiles.find(reference)
+        users = [one.name for one in store.tasks.all() if one.profile == profile.id]
+        users += [one.name for one in store.jobs.all() if one.profile == profile.id]
+        if users and not force:
+            raise Conflict(
+                f"{profile.name!r} is used by {len(users)}: {', '.join(users[:5])}",
+                "give them another profile, or use --force: their runs will fail with env_failed",
+            )
+        store.profiles.remove([profile.id])
+    return profile
+
+
+def _merged(
+    present: Sequence[Mapping[str, Any]],
+    given: Sequence[Mapping[str, Any]],
+    removed: Sequence[str],
+) -> list[Mapping[str, Any]]:
+    variables = {variable["name"]: variable for variable in (*present, *given)}
+    return [variable for name, variable in variables.items() if name not in removed]
+
+
+def _refuse_later_sources(profile: Profile) -> None:
+    later = sorted({one.source for one in profile.env_vars} & set(LATER_SOURCES))
+    if later:
+        raise InvalidInput(
+            f"the source {', '.join(later)} is not supported by this version of ccs",
+            "use static, env, command, file or unset",
+        )

@@ -1,0 +1,63 @@
+"""Merging an outcome into runs.json, and what follows from it, in one write.
+
+Called by the supervisor that wrote the outcome and by the tick that found one, each with the run's
+lock held. Merging a merged run changes nothing, so a kill between the write and the removal of the
+run directory costs nothing either. Lean, unless something follows.
+"""
+
+from __future__ import annotations
+
+from ccs import instant
+from ccs.store.home import Home
+from ccs.store.lock import STORE_TIMEOUT, Lock
+from ccs.store.records import Records
+from ccs.store.rundir import RunDir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Any
+
+    Record = dict[str, Any]
+
+UNFINISHED = ("upcoming", "running")
+
+
+def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
+    """The ids of the runs that follow and are to be started. Raises LockTimeout, OSError."""
+    ended = rundir.outcome()
+    if ended is None:
+        return []
+    following: list[Record] = []
+    with Lock(home.store_lock) as lock:
+        lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
+        runs = Records(home.collection("runs"), "runs")
+        content = runs.read()
+        run = next((one for one in content.records if one["id"] == run_id), None)
+        if run is not None and run["status"] in UNFINISHED:
+            run.update(ended, held_reason=None)
+            run["end_time"] = ended.get("end_time") or instant.text(now)
+            if run.get("job_run"):
+                from ccs.engine import steps  # the models come in only now, and only for a job
+
+                following = steps.following(home, run, content.records, now)
+            runs.write(content, content.records + following)
+    rundir.remove()
+    return [one["id"] for one in following if one["status"] == "upcoming"]
+
+
+def start_following(
+    home: Home, run_ids: list[str], environment: Mapping[str, str], now: datetime
+) -> None:
+    """The next steps of a job start at once; the tick would start them within a minute."""
+    if not run_ids:
+        return
+    from ccs.engine.launch import Launcher
+    from ccs.store.store import Store
+
+    launcher = Launcher(Store(home), environment, now)
+    for run_id in run_ids:
+        run = launcher.store.runs.get(run_id)
+        if run is not None:
+            launcher.start(run)

@@ -1,0 +1,147 @@
+"""What people do with tasks. Every change is checked whole before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from ccs.engine import runs
+from ccs.engine.launch import Launcher
+from ccs.errors import Conflict, InvalidInput, NotFound
+from ccs.model.job import Job
+from ccs.model.profile import TEMPLATES
+from ccs.model.run import Run
+from ccs.model.schedule import Once
+from ccs.model.task import Task
+from ccs.schedule.admission import held_reason
+from ccs.store.store import Store
+
+# A change of these means a new schedule: what lies before it is no longer due.
+_SCHEDULING = frozenset({"schedule", "enabled"})
+
+
+def create(store: Store, fields: Mapping[str, Any], now: datetime) -> Task:
+    """Raises InvalidInput, NotFound. With a job, the task goes to the end of its task_order."""
+    born = {"id": str(uuid4()), "created_at": now, "updated_at": now, "active_since": now}
+    task = Task.checked({**born, **fields})
+    _refuse_the_past(task, now)
+    with store.locked("ccs tasks create"):
+        check_profile(store, task.profile)
+        job = _job_of(store, task.job_id)
+        store.tasks.put(task)
+        if job is not None:
+            store.jobs.put(job.changed(task_order=[*job.task_order, task.id], updated_at=now))
+    return task
+
+
+def update(store: Store, reference: str, fields: Mapping[str, Any], now: datetime) -> Task:
+    """Raises InvalidInput, NotFound, Ambiguous."""
+    with store.locked("ccs tasks update"):
+        task = store.tasks.find(reference)
+        changed = task.changed(**fields, updated_at=now)
+        if any(getattr(changed, name) != getattr(task, name) for name in _SCHEDULING):
+            changed = changed.changed(active_since=now)
+            _refuse_the_past(changed, now)
+        check_profile(store, changed.profile)
+        if changed.job_id != task.job_id:
+            _refuse_while_unfinished(store, task)
+            _move(store, task, changed, now)
+        else:
+            store.tasks.put(changed)
+    return changed
+
+
+def delete(store: Store, reference: str, force: bool, clock: runs.Clock) -> tuple[Task, int]:
+    """The task and how many runs went with it. Raises Conflict, NotFound, Ambiguous."""
+    task = store.tasks.find(reference)
+    mine = [run for run in store.every_run() if run.task_id == task.id]
+    if force:
+        update(store, task.id, {"enabled": False}, clock.now())  # nothing new begins meanwhile
+    runs.clear_way(store, mine, force, clock)
+    with store.locked("ccs tasks delete"):
+        runs.forget(store, [run.id for run in mine])
+        _refuse_while_unfinished(store, task)
+        _leave_orders(store, task.id, clock.now())
+        store.tasks.remove([task.id])
+    return task, len(mine)
+
+
+def run_now(
+    store: Store,
+    reference: str,
+    force: bool,
+    now: datetime,
+    environment: Mapping[str, str],
+) -> Run:
+    """A manual run, started at once or waiting (`held_reason`). Raises Conflict, NotFound."""
+    with store.locked("ccs tasks run"):
+        task = store.tasks.find(reference)
+        everything = store.runs.all()
+        waiting = [run for run in everything if run.task_id == task.id and run.status == "upcoming"]
+        if waiting and task.overlap != "allow" and not force:
+            raise Conflict(
+                f"a run of {task.name!r} waits already ({waiting[0].held_reason or 'to start'})",
+                f"ccs runs get {waiting[0].id}, or use --force for another one",
+            )
+        running = [run.task_id for run in everything if run.status == "running"]
+        limit = store.settings().max_concurrent_tasks
+        run = Run(
+            id=str(uuid4()),
+            task_id=task.id,
+            job_id=task.job_id,
+            task_name=task.name,
+            trigger="manual",
+            scheduled_time=now,
+            forced=force,
+            held_reason=held_reason(task.id, task.overlap, force, running, limit),
+        )
+        store.runs.put(run)
+    if run.held_reason is None:
+        Launcher(store, environment, now).start(run)
+    return run
+
+
+def check_profile(store: Store, profile_id: str | None) -> None:
+    """Raises NotFound that names the command which makes it."""
+    if profile_id is None or store.profiles.get(profile_id) is not None:
+        return
+    for name, template in TEMPLATES.items():
+        if template["id"] == profile_id:
+            raise NotFound(
+                f"the profile {name} does not exist yet",
+                f"make it: ccs profiles create --template {name}",
+            )
+    raise NotFound(f"no profile {profile_id!r}", "ccs profiles list shows them")
+
+
+def _refuse_the_past(task: Task, now: datetime) -> None:
+    if isinstance(task.schedule, Once) and task.enabled and task.schedule.at <= now:
+        raise InvalidInput(f"{task.schedule.at} lies in the past", "give a time to come")
+
+
+def _job_of(store: Store, job_id: str | None) -> Job | None:
+    return None if job_id is None else store.jobs.find(job_id)
+
+
+def _refuse_while_unfinished(store: Store, task: Task) -> None:
+    if any(run.unfinished for run in store.runs.all() if run.task_id == task.id):
+        raise Conflict(f"{task.name!r} runs or waits", "stop it first: ccs runs stop")
+
+
+def _move(store: Store, task: Task, changed: Task, now: datetime) -> None:
+    """Into another job, or out of all. The order names a task only once it belongs there."""
+    job = _job_of(store, changed.job_id)
+    _leave_orders(store, task.id, now)
+    store.tasks.put(changed)
+    if job is not None:
+        fresh = store.jobs.find(job.id)
+        store.jobs.put(fresh.changed(task_order=[*fresh.task_order, task.id], updated_at=now))
+
+
+def _leave_orders(store: Store, task_id: str, now: datetime) -> None:
+    for job in store.jobs.all():
+        if task_id in job.task_order:
+            rest = [one for one in job.task_order if one != task_id]
+            store.jobs.put(job.changed(task_order=rest, updated_at=now))

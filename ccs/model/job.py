@@ -1,0 +1,46 @@
+"""A job: tasks that share a working directory and can be run in order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from ccs.model.record import Id, Instant, Name, Part, Record
+
+JobStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
+
+
+class WorkingDirectory(Part):
+    path: str
+    use_git_worktree: bool = False
+    worktree_name: str | None = None
+    worktree_branch: str | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _names_a_place(cls, value: str) -> str:
+        if not value.strip() or "\0" in value:
+            raise ValueError("must name a directory")
+        return value
+
+
+class JobRun(Part):
+    """The run of a job that is going on or was the last: its id and the tasks, in order."""
+
+    id: Id
+    order: list[Id]
+
+
+class Job(Record):
+    name: Name
+    description: str = ""
+    status: JobStatus = "pending"
+    profile: Id | None = None
+    working_directory: WorkingDirectory
+    task_order: list[Id] = []
+    max_parallel: Annotated[int, Field(ge=1, le=100)] = 1
+    on_failure: Literal["stop", "continue"] = "stop"
+    run: JobRun | None = None
+    created_at: Instant
+    updated_at: Instant

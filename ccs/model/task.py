@@ -1,0 +1,104 @@
+"""A task: a prompt, how to run it, and when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, field_validator, model_validator
+
+from ccs.model.record import Id, Instant, Name, Part, Record, Span
+from ccs.model.schedule import Manual, Schedule
+
+PERMISSIONS = ("default", "bypass", "acceptEdits", "plan", "auto", "dontAsk", "manual")
+
+
+class Retry(Part):
+    """How often a run that ended for one of the reasons in `on` is tried in all."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 1
+    delay: Span = timedelta(seconds=60)
+    backoff_multiplier: Annotated[float, Field(ge=1, le=10)] = 2.0
+    on: list[str] = ["overloaded", "rate_limited", "network", "timeout", "hung"]
+
+
+class Task(Record):
+    name: Name
+    job_id: Id | None = None
+    # Where a task without a job runs; a job's directory goes before it.
+    working_directory: str | None = None
+    enabled: bool = True
+    prompt: str = Field(validation_alias=AliasChoices("prompt", "command"))
+    prompt_type: Literal["prompt", "slash_command", "file"] = "prompt"
+    schedule: Schedule = Manual()
+    model: str | None = "sonnet"
+    profile: Id | None = None
+    permissions: Literal[
+        "default", "bypass", "acceptEdits", "plan", "auto", "dontAsk", "manual"
+    ] = "bypass"
+    session_mode: Literal["new", "reuse", "fork"] = "new"
+    allowed_tools: list[str] = []
+    disallowed_tools: list[str] = []
+    append_system_prompt: str | None = None
+    mcp_config: list[str] = []
+    add_dirs: list[str] = []
+    extra_args: list[str] = []
+    max_turns: Annotated[int, Field(ge=1)] | None = None
+    max_budget_usd: Annotated[float, Field(gt=0)] | None = None
+    fallback_model: str | None = None
+    timeout: Span = timedelta(hours=4)
+    first_output_timeout: Span | None = None
+    idle_timeout: Span | None = None
+    retry: Retry = Retry()
+    catch_up: Literal["one", "none", "all"] = "one"
+    grace: Span | None = None
+    overlap: Literal["skip", "queue", "replace", "allow"] = "skip"
+    priority: int = 0
+    between: str | None = None
+    days: list[str] = []
+    not_before: Instant | None = None
+    until: Instant | None = None
+    max_runs: Annotated[int, Field(ge=1)] | None = None
+    after: list[str] = []
+    verify: str | list[str] | None = None
+    until_green: Annotated[int, Field(ge=0, le=100)] = 0
+    commit_on_success: bool = True
+    isolation: Literal["none", "worktree", "tmux"] = "none"
+    on_limit: Literal["park", "fail", "hold"] = "park"
+    tags: list[str] = []
+    active_since: Instant
+    created_at: Instant
+    updated_at: Instant
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt_says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        if len(value.encode("utf-8", "surrogatepass")) > 10_000_000:
+            raise ValueError("the client takes at most 10 MB of prompt")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _timeout_leaves_time(cls, value: timedelta) -> timedelta:
+        if value < timedelta(seconds=1):
+            raise ValueError("must be at least one second")
+        return value
+
+    @model_validator(mode="after")
+    def _only_our_options(self) -> Task:
+        reserved = [word for word in self.extra_args if word.split("=")[0] in _OURS]
+        if reserved:
+            raise ValueError(f"extra_args: {', '.join(reserved)} is set by ccs itself")
+        return self
+
+
+# Options that decide how ccs reads the client; a second one would blind it.
+_OURS = frozenset(
+    (
+        *("-p", "--print", "--output-format", "--input-format", "--verbose", "--bg", "--tmux"),
+        *("--session-id", "--resume", "-r", "--continue", "-c", "--fork-session"),
+        *("--no-session-persistence", "--"),
+    )
+)

@@ -1,0 +1,86 @@
+"""What the store says about itself: is it readable, is the tick alive, what comes next."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from ccs import instant
+from ccs.errors import CcsError
+from ccs.schedule.slots import next_slot
+from ccs.store import atomic
+from ccs.store.store import Store
+
+# Two missed calls of an every-minute entry.
+_ALIVE_SECONDS = 180
+
+
+def everything(store: Store) -> dict[str, Any]:
+    """All records, secrets hidden. Raises BrokenStore."""
+    return {
+        "jobs": [job.record() for job in store.jobs.all()],
+        "tasks": [task.record() for task in store.tasks.all()],
+        "runs": [run.record() for run in store.runs.all()],
+        "profiles": [profile.masked() for profile in store.profiles.all()],
+        "settings": store.settings().record(),
+    }
+
+
+def problems(store: Store) -> list[str]:
+    """What cannot be read, file by file; an unreadable one does not hide the others."""
+    found: list[str] = []
+    for collection in (store.jobs, store.tasks, store.runs, store.profiles):
+        try:
+            found += map(str, collection.read().problems)
+        except CcsError as error:
+            found.append(error.message)
+    try:
+        store.settings()
+    except CcsError as error:
+        found.append(error.message)
+    return found
+
+
+def health(store: Store, now: datetime) -> dict[str, Any]:
+    """`status` is ok, or what is wrong in a word."""
+    broken = problems(store)
+    age = tick_age(store, now)
+    alive = age is not None and age <= _ALIVE_SECONDS
+    return {
+        "status": "broken" if broken else "ok" if alive else "no_tick",
+        "home": store.home.path,
+        "last_tick_seconds_ago": age,
+        "problems": broken,
+    }
+
+
+def scheduler(store: Store, now: datetime) -> dict[str, Any]:
+    """The last tick as it reported itself, and the next slot of each enabled task."""
+    upcoming = []
+    for task in store.tasks.all():
+        slot = next_slot(task.schedule, now) if task.enabled else None
+        if slot is not None:
+            at = instant.text(slot)
+            upcoming.append({"task_id": task.id, "task_name": task.name, "next_slot": at})
+    return {
+        "last_tick": _last_tick(store),
+        "last_tick_seconds_ago": tick_age(store, now),
+        "scheduled_tasks": sorted(upcoming, key=lambda one: one["next_slot"]),
+    }
+
+
+def tick_age(store: Store, now: datetime) -> int | None:
+    """Seconds since the last tick, by the mtime the idle ones touch too. None: there was none."""
+    found = atomic.read(store.home.last_tick)
+    if found is None:
+        return None
+    return max(0, int(now.timestamp() - found[1][0] / 1e9))
+
+
+def _last_tick(store: Store) -> Any:
+    found = atomic.read(store.home.last_tick)
+    try:
+        return json.loads(found[0]) if found else None
+    except ValueError:
+        return None  # it is rewritten by every tick that does something

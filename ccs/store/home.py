@@ -1,0 +1,119 @@
+"""The one place that knows where things rest, and whether the place can be trusted.
+
+Whoever can write the store can make ccs run an agent as its owner, so a store that is foreign or
+that others can write is refused, never repaired in silence. Lean: loaded by every supervisor.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ccs.errors import BrokenStore
+
+FORMAT = 1
+COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
+
+
+class Home:
+    """Paths of one store. Nothing is created before `create()`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+
+    @classmethod
+    def of(cls, environ: os._Environ[str] | dict[str, str]) -> Home:
+        """`$CCS_HOME`, else `~/.claude-scheduler`."""
+        return cls(environ.get("CCS_HOME") or os.path.join(_user_home(), ".claude-scheduler"))
+
+    def file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def collection(self, name: str) -> str:
+        return self.file(f"{name}.json")
+
+    @property
+    def settings(self) -> str:
+        return self.file("settings.json")
+
+    @property
+    def cursors(self) -> str:
+        return self.file("cursors.json")
+
+    @property
+    def agenda(self) -> str:
+        return self.file("agenda")
+
+    @property
+    def last_tick(self) -> str:
+        return self.file("tick.json")
+
+    @property
+    def history(self) -> str:
+        return self.file("history")
+
+    @property
+    def runs(self) -> str:
+        return self.file("runs")
+
+    @property
+    def store_lock(self) -> str:
+        return os.path.join(self.file("locks"), "store.lock")
+
+    @property
+    def tick_lock(self) -> str:
+        return os.path.join(self.file("locks"), "tick.lock")
+
+    def log(self, run_id: str) -> str:
+        """What a person reads of a run."""
+        return os.path.join(self.file("logs"), f"run_{run_id}.log")
+
+    def stream(self, run_id: str) -> str:
+        """The client's output as it came."""
+        return os.path.join(self.file("logs"), f"run_{run_id}.jsonl")
+
+    def as_run(self, run_id: str) -> str:
+        """The task as the run ran it."""
+        return os.path.join(self.file("logs"), f"run_{run_id}.task.json")
+
+    def create(self) -> None:
+        """Makes what is missing, private from its first moment. Raises BrokenStore, OSError."""
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        for path in (self.path, *map(self.file, ("runs", "logs", "locks", "history"))):
+            try:
+                os.mkdir(path, 0o700)
+            except FileExistsError:
+                check_private(os.lstat(path), path, directory=True)
+
+    def exists(self) -> bool:
+        """Raises BrokenStore when there is a store that cannot be trusted."""
+        try:
+            status = os.lstat(self.path)
+        except FileNotFoundError:
+            return False
+        check_private(status, self.path, directory=True)
+        return True
+
+
+def check_private(status: os.stat_result, path: str, directory: bool = False) -> None:
+    """Raises BrokenStore unless `path` is ours alone to write."""
+    wanted = stat.S_ISDIR if directory else stat.S_ISREG
+    if not wanted(status.st_mode):
+        kind = "directory" if directory else "regular file"
+        raise BrokenStore(f"{path} is not a {kind}", "move it away; ccs does not follow it")
+    if os.name == "nt":
+        return  # POSIX modes say nothing there; the profile directory's ACL protects the store.
+    if status.st_uid not in (os.geteuid(), 0):
+        raise BrokenStore(f"{path} belongs to another user", f"chown {os.geteuid()} '{path}'")
+    if status.st_mode & 0o022:
+        raise BrokenStore(
+            f"{path} can be written by others, who could make it run something as you",
+            f"chmod go-w '{path}'",
+        )
+
+
+def _user_home() -> str:
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        raise BrokenStore("no home directory is known", "set CCS_HOME to an absolute path")
+    return home

@@ -1,0 +1,135 @@
+"""Locks that die with their holder.
+
+A lock file is never deleted: two holders of one path through two inodes are the classic hole.
+On POSIX this is flock(2) on the descriptor, because a run's lock must be inherited by its client
+and a supervisor must not carry filelock's imports for hours; filelock takes the same flock on the
+same file, so the two exclude each other. Elsewhere filelock does the work. Lean on POSIX.
+
+Order, always: tick -> run -> store. The store lock covers one re-read, patch and write.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ccs.errors import LockTimeout
+from ccs.store.home import check_private
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_FLAGS = (
+    os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+)  # O_CREAT: whoever comes first makes it; it stays
+STORE_TIMEOUT = 10.0
+
+
+class Lock:
+    """One attempt at one lock file. Not reentrant."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd: int | None = None
+        self._foreign: Any = None
+
+    def acquire(self) -> bool:
+        """Takes the lock if it is free. Never waits. Raises OSError, BrokenStore."""
+        if os.name == "nt":
+            return self._acquire_by_filelock()
+        import fcntl
+
+        fd = os.open(self.path, _FLAGS, 0o600)
+        try:
+            check_private(os.fstat(fd), self.path)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        except BaseException:
+            os.close(fd)
+            raise
+        if not _still_there(fd, self.path):
+            os.close(fd)
+            return False
+        self.fd = fd
+        return True
+
+    def acquire_within(self, seconds: float, command: str = "") -> None:
+        """Waits up to `seconds`. Raises LockTimeout that names the holder."""
+        deadline = time.monotonic() + seconds
+        pause = 0.002
+        while not self.acquire():
+            if time.monotonic() >= deadline:
+                raise LockTimeout(
+                    f"the store is locked by {self.holder()}",
+                    "wait for it to end, or end it if it hangs, and try again",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.03)
+        self._sign(command)
+
+    def release(self) -> None:
+        if self._foreign is not None:
+            self._foreign.release()
+            self._foreign = None
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+    def holder(self) -> str:
+        """Who signed last. Only words for an error: the lock itself is the truth."""
+        try:
+            with open(self.path + ".holder", encoding="utf-8", errors="replace") as file:
+                return file.read(200).strip() or "another process"
+        except OSError:
+            return "another process"
+
+    def _sign(self, command: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            fd = os.open(self.path + ".holder", flags, 0o600)
+        except OSError:
+            return  # the signature is a courtesy; the lock is held all the same
+        try:
+            os.write(fd, f"pid {os.getpid()} ({command or 'ccs'})\n".encode())
+        except OSError:
+            pass  # as above: a full disk must not take the lock away
+        finally:
+            os.close(fd)
+
+    def _acquire_by_filelock(self) -> bool:
+        import filelock
+
+        lock = filelock.FileLock(self.path, timeout=0, mode=0o600, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            return False
+        self._foreign = lock
+        return True
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def is_free(path: str) -> bool:
+    """Whether nobody holds the lock now. A missing file is free."""
+    if not os.path.exists(path):
+        return True
+    with Lock(path) as lock:
+        return lock.acquire()
+
+
+def _still_there(fd: int, path: str) -> bool:
+    """Whether the locked file is the one the path names: a removed run directory must not count."""
+    held = os.fstat(fd)
+    try:
+        named = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)

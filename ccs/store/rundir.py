@@ -1,0 +1,162 @@
+"""The directory of one unfinished run: what must be known even when runs.json cannot be written.
+
+    lock          held by the supervisor for life, and by the client that inherits it: "running"
+    starts        one byte for each supervisor started; a supervisor that leaves in order clears it
+    owner         pid, start ticks and boot id of the supervisor: only for signalling
+    started       made once, just before the client may run; whoever finds it must not start one
+    reserve       room kept for the outcome, so that a full disk cannot swallow it
+    outcome.json  how the run ended; merged into runs.json, then the directory goes
+    stop          somebody wants the run to end; its text is the reason
+
+Whoever launches makes the directory; a supervisor never does. It is removed under the run's lock
+and only after the outcome is in runs.json. Lean.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ccs.errors import CcsError
+from ccs.store import atomic
+from ccs.store.lock import Lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Record = dict[str, Any]
+
+RESERVED = 64 * 1024
+
+
+class RunDir:
+    def __init__(self, runs: str, run_id: str) -> None:
+        self.path = os.path.join(runs, run_id)
+
+    def make(self) -> None:
+        """Raises OSError."""
+        try:
+            os.mkdir(self.path, 0o700)
+        except FileExistsError:
+            return
+        atomic.flush_directory(os.path.dirname(self.path))
+
+    def exists(self) -> bool:
+        return os.path.isdir(self.path)
+
+    def lock(self) -> Lock:
+        return Lock(self._file("lock"))
+
+    # Starts -----------------------------------------------------------------
+
+    def count_start(self) -> None:
+        fd = atomic.open_append(self._file("starts"))
+        try:
+            atomic.write_all(fd, b".")
+        finally:
+            os.close(fd)
+
+    def starts(self) -> int:
+        return self._size("starts")
+
+    def forget_starts(self) -> None:
+        self._remove("starts")
+
+    # The start mark ---------------------------------------------------------
+
+    def mark_started(self, owner: Record) -> bool:
+        """Once in a run's life; False when it was made before. Raises OSError."""
+        atomic.write(self._file("owner"), json.dumps(owner).encode(), durable=False)
+        self._reserve()
+        return atomic.create(self._file("started"))
+
+    def unmark(self) -> None:
+        """Takes the mark back while no client can have run: `running` could not be recorded."""
+        self._remove("started")
+
+    def started(self) -> bool:
+        return os.path.exists(self._file("started"))
+
+    def owner(self) -> Record:
+        """Empty when unknown."""
+        return self._json("owner") or {}
+
+    def _reserve(self) -> None:
+        fd = os.open(self._file("reserve"), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(fd, 0, RESERVED)
+            else:
+                atomic.write_all(fd, b"\0" * RESERVED)
+            atomic.flush(fd)
+        finally:
+            os.close(fd)
+
+    # The outcome ------------------------------------------------------------
+
+    def write_outcome(self, outcome: Record) -> None:
+        """Durable when it returns. Uses the reserved room if that is still there."""
+        content = json.dumps(outcome, ensure_ascii=True).encode()
+        reserve = self._file("reserve")
+        if len(content) > RESERVED or not os.path.exists(reserve):
+            atomic.write(self._file("outcome.json"), content)
+            return
+        fd = os.open(reserve, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            atomic.write_all(fd, content)
+            os.ftruncate(fd, len(content))
+            atomic.flush(fd)
+        finally:
+            os.close(fd)
+        os.replace(reserve, self._file("outcome.json"))
+        atomic.flush_directory(self.path)
+
+    def outcome(self) -> Record | None:
+        return self._json("outcome.json")
+
+    # Stopping ---------------------------------------------------------------
+
+    def ask_to_stop(self, reason: str) -> None:
+        atomic.create(self._file("stop"), reason.encode())
+
+    def stop_reason(self) -> str | None:
+        """Why the run is to end, None while nobody asked."""
+        try:
+            with open(self._file("stop"), encoding="ascii", errors="replace") as file:
+                return file.read(20) or "stopped"
+        except FileNotFoundError:
+            return None
+
+    def remove(self) -> None:
+        """Called with the run's lock held. `lock` goes last: while it is there the run is ours."""
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return
+        for name in sorted(names, key=lambda name: name == "lock"):
+            self._remove(name)
+        os.rmdir(self.path)
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _size(self, name: str) -> int:
+        try:
+            return os.stat(self._file(name)).st_size
+        except FileNotFoundError:
+            return 0
+
+    def _remove(self, name: str) -> None:
+        try:
+            os.unlink(self._file(name))
+        except FileNotFoundError:
+            pass  # removing twice is the same as once: a reaper may have been killed in the middle
+
+    def _json(self, name: str) -> Record | None:
+        try:
+            found = atomic.read(self._file(name))
+            record = json.loads(found[0]) if found else None
+        except (ValueError, CcsError):
+            return None  # not written whole: as if it had not been written
+        return record if isinstance(record, dict) else None

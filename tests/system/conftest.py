@@ -1,0 +1,132 @@
+"""The installed program, run in a directory built from a dict of files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CCS = str(Path(sys.executable).with_name("ccs"))
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        return json.loads(self.err.splitlines()[-1])["error"]
+
+
+class Program:
+    """`ccs` with a store, a home and a working directory of its own. Mock mode by default."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = root / "store"
+        self.work = root / "work"
+        self.home = root / "home"
+        self.ledger = root / "ledger"
+        self.work.mkdir()
+        self.home.mkdir()
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "CCS_HOME": str(self.store),
+            "CCS_MOCK_LEDGER": str(self.ledger),
+            "TZ": "UTC",
+        }
+
+    def files(self, tree: dict[str, str]) -> None:
+        for name, text in tree.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_text(text)
+            path.chmod(0o600)
+
+    def settings(self, **values: Any) -> None:
+        self.files({"store/settings.json": json.dumps({"format": 1, **values})})
+
+    def __call__(self, *words: str, stdin: str | None = None, **env: str) -> Result:
+        done = subprocess.run(
+            [CCS, *words],
+            cwd=self.work,
+            env={**self.env, **env},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *words: str, **kwargs: Any) -> Result:
+        done = self(*words, **kwargs)
+        assert done.code == 0, f"ccs {' '.join(words)}: {done.code}\n{done.out}\n{done.err}"
+        return done
+
+    def task(self, prompt: str, *options: str) -> str:
+        """The id of a new task."""
+        return self.ok("tasks", "create", "--prompt", prompt, "-q", *options).out.strip()
+
+    def start(self, task: str, *options: str, **env: str) -> str:
+        """The id of a run started by hand."""
+        return self.ok("tasks", "run", task, "-q", *options, **env).out.strip()
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return self.ok("runs", "get", run_id, "-o", "json").json
+
+    def until(self, happened: Any, seconds: float = 30.0) -> Any:
+        """Polls, without assuming how long anything takes; what came out, or a failure."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = happened()
+            if found:
+                return found
+            time.sleep(0.05)
+        raise AssertionError("it never happened")
+
+    def recorded(self) -> list[dict[str, Any]]:
+        path = self.store / "runs.json"
+        return json.loads(path.read_text())["runs"] if path.exists() else []
+
+    def ended(self, run_id: str) -> dict[str, Any]:
+        """The run, once it has ended."""
+
+        def look() -> dict[str, Any] | None:
+            for run in self.recorded():
+                if run["id"] == run_id and run["status"] not in ("upcoming", "running"):
+                    return run
+            return None
+
+        return self.until(look)
+
+    def running(self, run_id: str) -> dict[str, Any]:
+        """The run, once its client has been started (its line stands in the ledger)."""
+        self.until(lambda: any(line.startswith(run_id) for line in self.launches()))
+        return self.run(run_id)
+
+    def launches(self) -> list[str]:
+        return self.ledger.read_text().splitlines() if self.ledger.exists() else []
+
+
+@pytest.fixture
+def ccs(tmp_path: Path) -> Program:
+    program = Program(tmp_path)
+    program.settings(mock_mode=True)
+    program.store.chmod(0o700)
+    return program
