@@ -37,7 +37,8 @@ def _supervise(run_id: str) -> None:
     import time
     from datetime import UTC, datetime
 
-    from ccs.engine.supervise import Clock, supervise
+    from ccs.engine.clock import Clock
+    from ccs.engine.supervise import supervise
     from ccs.store.home import Home
 
     os.umask(0o077)

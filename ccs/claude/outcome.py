@@ -115,11 +115,14 @@ class _Case:
 
     @property
     def limited(self) -> bool:
+        """A throttle is also told as `rejected`, but it names no window and no reset."""
         if self.good:
             return False
         limit = self.stream.limit or {}
-        return self.api_error == "usage_limit_reached" or (
-            self.http == 429 and self.has_result and limit.get("status") == "rejected"
+        rejected = limit.get("status") == "rejected"
+        names_window = limit.get("rateLimitType") and limit.get("resetsAt") is not None
+        return self.api_error == "usage_limit_reached" or bool(
+            self.http == 429 and self.has_result and rejected and names_window
         )
 
     @property

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ccs.cli import output, params
 from ccs.cli.output import Column, Output, Record
+
+if TYPE_CHECKING:
+    from ccs.engine.jobs import Deleted
+    from ccs.model.job import Job
 
 COLUMNS: list[Column] = [
     ("ID", output.short_id),
@@ -20,26 +24,35 @@ COLUMNS: list[Column] = [
 
 _fields = params.options(
     click.option("--description", help="What the job is for."),
-    click.option("--working-directory", help="Where its tasks run."),
-    click.option("--use-worktree/--no-worktree", default=None, help="Run in a git worktree."),
+    click.option("--working-directory", help="Where its tasks run. On create: here."),
+    click.option(
+        "--use-worktree/--no-worktree",
+        default=None,
+        help="Run in a git worktree (not yet: refused).",
+    ),
     click.option("--worktree-name", help="Its directory below trees/, and its branch."),
     click.option("--worktree-branch", help="The branch it starts from."),
     click.option("--profile", help="Profile of tasks that name none ('none' takes it away)."),
-    click.option("--on-failure", type=click.Choice(["stop", "continue"]), help="After a failure."),
-    click.option("--max-parallel", type=click.IntRange(1, 100), help="Tasks at once."),
+    click.option(
+        "--on-failure", type=click.Choice(["stop", "continue"]), help="When a task fails."
+    ),
+    click.option("--max-parallel", type=click.IntRange(1, 100), help="How many run at once."),
 )
 
 
 @click.group()
 def jobs() -> None:
-    """Jobs: tasks that share a directory and can run in order."""
+    """Jobs: tasks that share a directory and can run in order.
+
+    JOB is an id, a unique prefix of one, or a name.
+    """
 
 
 @jobs.command("list")
 @params.output_options
 def list_(out: Output) -> None:
     """List jobs."""
-    out.records("jobs", [job.record() for job in params.store().jobs.all()], COLUMNS)
+    out.records("jobs", [one.record() for one in params.listed(params.store().jobs, out)], COLUMNS)
 
 
 @jobs.command()
@@ -64,51 +77,76 @@ def create(name: str, working_directory: str | None, out: Output, **given: Any) 
     from ccs.engine import jobs as verbs
 
     store = params.store()
-    path = params.directory(working_directory or os.getcwd(), out)
+    path = params.here() if working_directory is None else params.directory(working_directory, out)
     place = {"path": path, **_worktree(given)}
     fields = {"name": name, "working_directory": place, **_job_fields(store, given)}
     job = verbs.create(store, fields, params.now())
     out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
+    _tell_limits(job, out)
     out.record(job.record())
 
 
 @jobs.command()
 @click.argument("job")
 @click.option("--name", help="A name for people.")
+@click.option(
+    "--status",
+    type=click.Choice(["pending", "completed", "failed", "cancelled"]),
+    help="Mark it by hand; not while it runs.",
+)
 @_fields
 @params.output_options
 def update(
-    job: str, name: str | None, working_directory: str | None, out: Output, **given: Any
+    job: str,
+    name: str | None,
+    status: str | None,
+    working_directory: str | None,
+    out: Output,
+    **given: Any,
 ) -> None:
-    """Change a job; what is not named stays."""
+    """Change a job; what is not named stays.
+
+    \b
+    Example:
+      ccs jobs update nightly --on-failure continue --profile none
+    """
     from ccs.engine import jobs as verbs
 
     store = params.store()
     place = params.given({"path": params.directory(working_directory, out), **_worktree(given)})
-    fields = params.given({"name": name}) | _job_fields(store, given)
-    out.record(verbs.update(store, job, fields, place, params.now()).record())
+    fields = params.given({"name": name, "status": status}) | _job_fields(store, given)
+    params.something(fields | place)
+    changed = verbs.update(store, job, fields, place, params.now())
+    _tell_limits(changed, out)
+    out.record(changed.record())
 
 
 @jobs.command()
 @click.argument("job")
-@click.option("-f", "--force", is_flag=True, help="Do not ask; stop what runs.")
-def delete(job: str, force: bool) -> None:
-    """Delete a job with its tasks and their runs."""
+@params.deleting("Stop what runs first; do not ask.")
+@params.output_options
+def delete(job: str, yes: bool, force: bool, out: Output) -> None:
+    """Delete a job with its tasks and their runs. While one runs, --force stops it first."""
     from ccs.engine import jobs as verbs
 
     store = params.store()
     found = store.jobs.find(job)
-    tasks = len(verbs.tasks_of(store, found))
-    params.confirm(f"Delete job {found.name!r} with its {tasks} tasks and their runs?", force)
+    would = verbs.deletable(store, found, force)
+    params.confirm(
+        f"Delete job {found.name!r} with {_what(would)}?",
+        yes or force,
+    )
     gone = verbs.delete(store, found.id, force, params.clock())
-    Output().say(f"deleted job {gone.job.name!r}, {gone.tasks} tasks, {gone.runs} runs")
+    counts = {"tasks_deleted": gone.tasks, "runs_deleted": gone.runs}
+    words = f"deleted job {gone.job.name!r} with {_what(gone)}"
+    out.done(words, {"id": gone.job.id, "name": gone.job.name, **counts})
 
 
 @jobs.command()
 @click.argument("job")
 @params.output_options
 def run(job: str, out: Output) -> None:
-    """Run the tasks of a job in order, now."""
+    """Run the tasks of a job in order, now. Disabled tasks are passed over."""
     from ccs.engine import jobs as verbs
 
     found, steps = verbs.run(params.store(), job, params.now(), os.environ)
@@ -146,10 +184,24 @@ def tasks(job: str, out: Output) -> None:
 @click.argument("tasks", nargs=-1, required=True)
 @params.output_options
 def set_order(job: str, tasks: tuple[str, ...], out: Output) -> None:
-    """Set the order in which a job runs its TASKS; those left out are not run by it."""
+    """Set the order in which a job runs its TASKS; those left out are not run by it.
+
+    \b
+    Example:
+      ccs jobs set-order nightly build test report
+    """
     from ccs.engine import jobs as verbs
 
     out.record(verbs.set_order(params.store(), job, list(tasks), params.now()).record())
+
+
+def _tell_limits(job: Job, out: Output) -> None:
+    if job.working_directory.use_git_worktree:
+        out.say("warning: this version of ccs cannot run in a git worktree; runs will be refused")
+
+
+def _what(deleted: Deleted) -> str:
+    return f"{output.counted(deleted.tasks, 'task')} and {output.counted(deleted.runs, 'run')}"
 
 
 def _worktree(given: dict[str, Any]) -> Record:

@@ -5,7 +5,9 @@ Commands are named here and imported when called, so that `--version` and `--hel
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
 from itertools import pairwise
@@ -14,7 +16,7 @@ import click
 
 from ccs import __version__
 from ccs.cli.output import Output, error
-from ccs.errors import CcsError, InvalidInput
+from ccs.errors import BrokenStore, CcsError, InvalidInput
 
 # name -> (module, one line of help): the help is here so that --help imports none of them.
 COMMANDS = {
@@ -35,6 +37,9 @@ EPILOG = (
 )
 
 
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
 class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -46,12 +51,21 @@ class LazyGroup(click.Group):
         assert isinstance(found, click.Command)  # nosec B101
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:
+            # It knows only commands that are loaded, so it could suggest none.
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings=_CONTEXT)
 @click.version_option(__version__, "-V", "--version", prog_name="ccs")
 def ccs() -> None:
     """cron for Claude Code: scheduled agent runs, without a daemon.
@@ -61,6 +75,13 @@ def ccs() -> None:
 
 
 def main() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # Closed by the caller: a file of the store must not get the number of a standard stream.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name must not fail for the terminal's charset
     sys.exit(_run())
 
 
@@ -73,15 +94,14 @@ def _run() -> int:
             finally:
                 context_object[0] = context.obj
     except CcsError as problem:
-        error(problem, _wants_json(context_object[0]))
-        return problem.exit_code
+        return _fail(problem, context_object[0])
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as problem:
+        click.echo(problem.format_message())
+        return 0
     except click.UsageError as problem:
-        return _usage(problem, context_object[0])
-    except click.ClickException as problem:
-        problem.show()
-        return problem.exit_code
+        return _misused(problem, context_object[0])
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
@@ -90,31 +110,41 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as problem:
-        error(CcsError(str(problem)), _wants_json(context_object[0]))
-        return 1
+        return _fail(_of_the_system(problem), context_object[0])
     return 0
 
 
-def _usage(problem: click.UsageError, out: Output | None) -> int:
-    if _wants_json(out):
-        words = problem.ctx.command_path + " --help" if problem.ctx else "ccs --help"
-        error(InvalidInput(problem.format_message(), words), as_json=True)
-    elif isinstance(problem, click.exceptions.NoArgsIsHelpError):
-        click.echo(problem.format_message())
-        return 0
-    else:
-        problem.show()
+def _fail(problem: CcsError, out: Output | None, command: click.Command | None = None) -> int:
+    error(problem, out.as_json if out is not None else _would_be_json(command))
     return problem.exit_code
 
 
-def _wants_json(out: Output | None) -> bool:
-    """Before the options are parsed only what was typed can tell."""
-    if out is not None:
-        return out.format in ("json", "jsonl")
-    words = sys.argv[1:]
-    return any(pair in pairwise(words) for pair in _JSON) or any(
-        word in ("--output=json", "-ojson") for word in words
-    )
+def _misused(problem: click.UsageError, out: Output | None) -> int:
+    path, command = (problem.ctx.command_path, problem.ctx.command) if problem.ctx else ("ccs", ccs)
+    return _fail(InvalidInput(problem.format_message(), f"{path} --help"), out, command)
 
 
-_JSON = (("-o", "json"), ("--output", "json"), ("-o", "jsonl"), ("--output", "jsonl"))
+def _of_the_system(problem: OSError) -> CcsError:
+    words = problem.strerror or str(problem)
+    if problem.filename:
+        words = f"{os.fsdecode(problem.filename)}: {words}"
+    if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return BrokenStore(words, "look who owns it and who may write there (ls -ld)")
+    return CcsError(words)
+
+
+def _would_be_json(command: click.Command | None) -> bool:
+    """Before the options are parsed only what was typed can tell, and what it would have meant."""
+    wanted = next(filter(None, map(_typed_format, pairwise([*sys.argv[1:], ""]))), None)
+    if wanted is None and command and any(one.name == "wanted" for one in command.params):
+        wanted = "auto"
+    return wanted is not None and Output(wanted).as_json
+
+
+def _typed_format(words: tuple[str, str]) -> str | None:
+    word, following = words
+    if word in ("-q", "--quiet"):
+        return "ids"
+    if word in ("-o", "--output"):
+        return following
+    return next((word.removeprefix(it) for it in ("--output=", "-o") if word.startswith(it)), None)

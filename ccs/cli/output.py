@@ -30,6 +30,10 @@ class Output:
             wanted = "ids"
         self.format = _automatic() if wanted == "auto" else wanted
 
+    @property
+    def as_json(self) -> bool:
+        return self.format in ("json", "jsonl")
+
     def records(self, name: str, records: Sequence[Record], columns: Sequence[Column]) -> None:
         """A list under its name; `name` empty for a bare JSON list."""
         if self.format == "json":
@@ -44,11 +48,18 @@ class Output:
         if self.format == "json":
             _print_json(record)
         elif not self._by_line([record]):
-            click.echo("\n".join(_described(record)))
+            for line in _described(record):
+                click.echo(line)
+
+    def done(self, words: str, record: Record) -> None:
+        """What a command did: words for people, a record for programs."""
+        self.say(words)
+        if self.format != "table":
+            self.record(record)
 
     def say(self, words: str) -> None:
         """For people, beside the records."""
-        click.echo(plain(words), err=True)
+        click.echo(_line(words), err=True)
 
     def _by_line(self, records: Iterable[Record]) -> bool:
         if self.format == "ids":
@@ -78,6 +89,8 @@ def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
     heads = [head for head, _ in columns]
     if sys.stdout.isatty():
         _fit(rows, heads, shutil.get_terminal_size().columns)
+    # By itself it makes a column two wider than its head, which _fit could not know.
+    tabulate.MIN_PADDING = 0
     # Without disable_numparse an id such as 7e5 would be shown as the number 700000.
     return tabulate.tabulate(rows, heads, tablefmt="simple", disable_numparse=True)
 
@@ -102,11 +115,24 @@ def _described(record: Record, indent: str = "") -> Iterable[str]:
             yield f"{indent}{plain(name)}:"
             yield from _described(value, indent + "  ")
         elif isinstance(value, list):
-            shown = [one if isinstance(one, str) else json.dumps(one) for one in value]
-            yield f"{indent}{plain(name)}: {plain(', '.join(shown))}"
+            yield from _listed(plain(name), value, indent)
         else:
             shown_value = str(value).lower() if isinstance(value, bool) else local(name, value)
-            yield f"{indent}{plain(name)}: {plain(shown_value)}"
+            # A prompt's second line must not look like the record's next field.
+            text = plain(shown_value).replace("\n", f"\n{indent}  ")
+            yield f"{indent}{plain(name)}: {text}"
+
+
+def _listed(name: str, values: Sequence[Any], indent: str) -> Iterable[str]:
+    """Words on one line; records one below the other."""
+    if not any(isinstance(one, Mapping) for one in values):
+        yield f"{indent}{name}: {_line(', '.join(map(str, values)))}"
+        return
+    yield f"{indent}{name}:"
+    for one in values:
+        lines = [*_described(one, indent + "    ")] if isinstance(one, Mapping) else [str(one)]
+        yield f"{indent}  - {plain(''.join(lines[:1])).strip()}"
+        yield from lines[1:]
 
 
 _MOMENTS = ("_time", "_at", "_since", "_before", "until", "at", "_slot")
@@ -128,6 +154,16 @@ def moment(value: str | None) -> str:
         return value
 
 
+def ending(run: Record) -> str:
+    """How a run stands, in a line."""
+    words = f"run {short_id(run)}: {run['status']} {run['reason'] or ''}".rstrip()
+    return f"{words}: {shorten(run['message'], 300)}" if run["message"] else words
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def short_id(record: Record) -> str:
     return str(record["id"])[:8]
 
@@ -140,8 +176,13 @@ def error(problem: CcsError, as_json: bool) -> None:
         shown |= {"matches": list(problem.matches)} if problem.matches else {}
         click.echo(json.dumps({"error": shown}), err=True)
         return
-    click.echo(f"error: {plain(problem.message)}", err=True)
+    click.echo(f"error: {_line(problem.message)}", err=True)
     for match in problem.matches:
-        click.echo(f"  {plain(match)}", err=True)
+        click.echo(f"  {_line(match)}", err=True)
     if problem.hint:
-        click.echo(f"hint: {plain(problem.hint)}", err=True)
+        click.echo(f"hint: {_line(problem.hint)}", err=True)
+
+
+def _line(words: str) -> str:
+    """On one plain line: a name with a line break cannot forge a second one."""
+    return " ".join(plain(words).split())

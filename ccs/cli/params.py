@@ -8,16 +8,21 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ccs.cli.output import FORMATS, Output
-from ccs.errors import InvalidInput
+from ccs.errors import CcsError, InvalidInput
+from ccs.text import plain
 
 if TYPE_CHECKING:
-    from ccs.engine.runs import Clock
+    from ccs.engine.clock import Clock
+    from ccs.model.record import Record
+    from ccs.store.collection import Collection
     from ccs.store.store import Store
+
+    R = TypeVar("R", bound=Record)
 
 Command = Callable[..., Any]
 
@@ -28,7 +33,7 @@ def now() -> datetime:
 
 
 def clock() -> Clock:
-    from ccs.engine.runs import Clock
+    from ccs.engine.clock import Clock
 
     return Clock(now=now, monotonic=time.monotonic, sleep=time.sleep)
 
@@ -43,26 +48,44 @@ def store() -> Store:
     return Store(home)
 
 
-def output_options(command: Command) -> Command:
-    """-o/--output and -q; the command gets `out`."""
+def output_as(*formats: str) -> Callable[[Command], Command]:
+    """-o/--output with these forms, the first by default, and -q where ids are one of them.
 
-    @click.option(
-        "-o",
-        "--output",
-        "wanted",
-        type=click.Choice(FORMATS),
-        default="auto",
-        show_default=True,
-        help="auto is a table on a terminal and json when piped.",
+    The command gets `out`.
+    """
+
+    def decorate(command: Command) -> Command:
+        @click.option(
+            "-o",
+            "--output",
+            "wanted",
+            type=click.Choice(formats),
+            default=formats[0],
+            show_default=True,
+            help="auto: a table on a terminal, json when piped." if "auto" in formats else "Form.",
+        )
+        @functools.wraps(command)
+        def wrapped(*args: Any, wanted: str, quiet: bool = False, **kwargs: Any) -> Any:
+            out = Output(wanted, quiet)
+            click.get_current_context().find_root().obj = out
+            return command(*args, out=out, **kwargs)
+
+        if "ids" not in formats:
+            return wrapped
+        return click.option("-q", "--quiet", is_flag=True, help="Print ids only.")(wrapped)
+
+    return decorate
+
+
+output_options = output_as(*FORMATS)
+
+
+def deleting(force: str) -> Callable[[Command], Command]:
+    """-y and -f; `force` is the help of the latter."""
+    return options(
+        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+        click.option("-f", "--force", is_flag=True, help=force),
     )
-    @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")
-    @functools.wraps(command)
-    def wrapped(*args: Any, wanted: str, quiet: bool, **kwargs: Any) -> Any:
-        out = Output(wanted, quiet)
-        click.get_current_context().find_root().obj = out
-        return command(*args, out=out, **kwargs)
-
-    return wrapped
 
 
 def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -81,13 +104,26 @@ def given(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value != ()}
 
 
+def here() -> str:
+    """The caller's directory."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise InvalidInput(
+            "the directory you are in does not exist any more", "go to another: cd"
+        ) from None
+
+
 def directory(path: str | None, out: Output) -> str | None:
     """Absolute. One that is missing is kept and warned about: it may be mounted later."""
     if path is None:
         return None
     if not path.strip():
         raise InvalidInput("the working directory must not be empty")
-    absolute = os.path.abspath(os.path.expanduser(path))
+    expanded = os.path.expanduser(path)
+    absolute = os.path.normpath(
+        expanded if os.path.isabs(expanded) else os.path.join(here(), expanded)
+    )
     if not os.path.isdir(absolute):
         out.say(f"warning: {absolute} is not a directory; runs will fail until it is")
     return absolute
@@ -109,13 +145,30 @@ def split(values: tuple[str, ...]) -> list[str] | None:
     return [one for one in found if one]
 
 
-def confirm(question: str, force: bool) -> None:
-    """Asks on a terminal; elsewhere `--force` has to say it. Raises InvalidInput, Abort."""
-    if force:
+def listed(collection: Collection[R], out: Output) -> list[R]:
+    """The good records; of those that cannot be used each says so."""
+    reading = collection.read()
+    for problem in reading.problems:
+        out.say(f"warning: {problem}; passed over until it is mended")
+    return reading.records
+
+
+def something(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an update. Raises InvalidInput when none was named."""
+    if not fields:
+        command = click.get_current_context().command_path
+        raise InvalidInput("nothing to change was named", f"{command} --help lists what can be")
+    return fields
+
+
+def confirm(question: str, sure: bool) -> None:
+    """Asks on a terminal; elsewhere `--yes` has to say it. Raises InvalidInput, CcsError."""
+    if sure:
         return
     if not sys.stdin.isatty():
-        raise InvalidInput(f"{question} Nobody is there to ask", "add --force")
-    click.confirm(question, abort=True, err=True)
+        raise InvalidInput(f"{question} There is nobody to ask", "add --yes")
+    if not click.confirm(plain(question), err=True):
+        raise CcsError("nothing was deleted")
 
 
 def profile_reference(

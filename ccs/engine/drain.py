@@ -1,8 +1,7 @@
 """The client's pipes and its end: both outputs read at once, logged, folded into facts.
 
-A pipe that is not read blocks the client, so a log that cannot be written never stops the
-reading, and memory stays bounded whatever comes. The loop wakes once a second at most while
-nothing happens. Lean.
+A pipe that is not read blocks the client, so nothing here waits for anything but the pipes. The
+loop wakes once a second at most while nothing happens. Lean.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import signal
 
 from ccs.claude import render
 from ccs.claude.events import parse
+from ccs.engine.logs import Lines, Logs
 from ccs.host import process
-from ccs.store import atomic
 from ccs.text import plain
 
 TYPE_CHECKING = False
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from ccs.store.rundir import RunDir
 
 _CHUNK = 1 << 16
-_LONGEST_LINE = 64 << 20
-_STDERR_KEPT = 4096
-_LONGEST_STDERR_LINE = 2000
 _IDLE = 1.0
 _ENDING_PAUSE = 0.1
 # TERM first: the client needs about 1.5 s to end its tools. All of it within five seconds.
@@ -37,6 +33,8 @@ _KILL_AFTER = 3.0
 _GIVE_UP_AFTER = 10.0
 # After a normal end a detached tool may hold the pipes open; what it writes is not the run's.
 _LINGER = 1.0
+# What the run's record may quote from a result.
+_QUOTED = ("result", "errors", "permission_denials")
 
 
 class Watch:
@@ -78,103 +76,19 @@ class Watch:
         """Only to wake the loop; what happened is looked up there."""
 
 
-class Logs:
-    """The readable log and the raw stream. Secrets are masked before a byte is written."""
-
-    def __init__(self, readable: str, raw: str, mask: Callable[[bytes], bytes]) -> None:
-        self._mask = mask
-        self._readable = _opened(readable)
-        self._raw = _opened(raw)
-        self._stderr = b""
-
-    def note(self, words: str) -> None:
-        self._write(self._readable, f"-- {plain(words)}\n".encode("utf-8", "replace"))
-
-    def stdout_line(self, line: bytes, rendered: list[str]) -> None:
-        self._write(self._raw, line + b"\n")
-        if rendered:
-            text = "".join(f"{one}\n" for one in rendered)
-            self._write(self._readable, text.encode("utf-8", "replace"))
-
-    def stderr_line(self, line: bytes) -> None:
-        self._stderr = (self._stderr + line + b"\n")[-_STDERR_KEPT:]
-        shown = plain(line[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
-        self._write(self._readable, f"[stderr] {shown}\n".encode("utf-8", "replace"))
-
-    def stderr_tail(self) -> str:
-        return self._stderr.decode("utf-8", "replace")
-
-    def _write(self, fd: int | None, content: bytes) -> None:
-        if fd is None:
-            return
-        try:
-            atomic.write_all(fd, self._mask(content))
-        except OSError:
-            pass  # a full disk must not block the client; the outcome does not depend on the log
-
-    def __enter__(self) -> Logs:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for fd in (self._readable, self._raw):
-            if fd is not None:
-                os.close(fd)
-
-
-def _opened(path: str) -> int | None:
-    try:
-        return atomic.open_append(path)
-    except OSError:
-        return None  # as in Logs._write: the run matters more than its log
-
-
-class Lines:
-    """Cuts a byte stream into lines. A line beyond all measure is dropped, and says so."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        head, newline, rest = chunk.partition(b"\n")
-        self._keep(head)
-        if not newline:
-            return []
-        lines = [self._taken(), *rest.split(b"\n")]
-        self._keep(lines.pop())
-        return lines
-
-    def rest(self) -> list[bytes]:
-        return [self._taken()] if self._size else []
-
-    def _keep(self, part: bytes) -> None:
-        self._size += len(part)
-        if self._size <= _LONGEST_LINE:
-            self._parts.append(part)
-        else:
-            self._parts.clear()
-
-    def _taken(self) -> bytes:
-        line = b"".join(self._parts)
-        if self._size > _LONGEST_LINE:
-            line = b'{"type":"ccs","dropped_bytes":%d}' % self._size
-        self._parts, self._size = [], 0
-        return line
-
-
 class Ending:
     """Ends all that carries the run's marker: TERM, a while later KILL, until none is left."""
 
-    def __init__(self, run_id: str, reason: str, now: float) -> None:
+    def __init__(self, run_id: str, reason: str | None, now: float) -> None:
         self.reason = reason
         self._run_id = run_id
         self._since = now
-        process.signal_carriers(run_id, signal.SIGTERM)
+        process.signal_carriers(run_id, process.TERM)
 
     def all_gone(self, now: float) -> bool:
         if now - self._since < _KILL_AFTER:
             return not process.carriers(self._run_id)
-        return not process.signal_carriers(self._run_id, signal.SIGKILL)
+        return not process.signal_carriers(self._run_id, process.KILL)
 
     def hopeless(self, now: float) -> bool:
         return now - self._since >= _GIVE_UP_AFTER
@@ -215,6 +129,9 @@ class Drain:
             now = watch.monotonic()
             if gone_at is None and self._child.poll() is not None:
                 gone_at = now
+                if ending is None and self._child.returncode < 0:
+                    # Killed from outside: it had no chance to end its tools.
+                    ending = Ending(run_id, None, now)
             if ending is None and gone_at is None and (reason := watch.reason()) is not None:
                 ending = Ending(run_id, reason, now)
             if ending is not None:
@@ -268,9 +185,14 @@ class Drain:
 
     def _stdout_line(self, line: bytes) -> None:
         event = parse(line)
+        # Before anything is cut short: half a secret would not be recognised. The facts a run is
+        # judged by stay as they came; a value such as "sonnet" is masked in logs, not in them.
+        masked = self._logs.mask(line)
+        shown = event if masked == line else parse(masked)
         if event is not None:
-            self._stream.feed(event)
+            told = {name: (shown or {}).get(name) for name in _QUOTED if name in event}
+            self._stream.feed({**event, **told})
         rendered = (
-            render.lines(event) if event is not None else [plain(line.decode("utf-8", "replace"))]
+            render.lines(shown) if shown is not None else [plain(masked.decode("utf-8", "replace"))]
         )
-        self._logs.stdout_line(line, rendered)
+        self._logs.stdout_line(masked, rendered)

@@ -9,12 +9,14 @@ from typing import Any
 from uuid import uuid4
 
 from ccs.engine import runs, steps
+from ccs.engine.clock import Clock
 from ccs.engine.launch import Launcher
 from ccs.engine.tasks import check_profile
 from ccs.errors import Conflict, InvalidInput, NotFound
 from ccs.model.job import Job, JobRun
 from ccs.model.run import Run
 from ccs.model.task import Task
+from ccs.store.collection import choose
 from ccs.store.store import Store
 
 
@@ -46,6 +48,8 @@ def update(
     """`directory`: the fields of working_directory to change; its others stay."""
     with store.locked("ccs jobs update"):
         job = store.jobs.find(reference)
+        if "status" in fields and job.status == "in_progress":
+            raise Conflict(f"{job.name!r} is running", f"ccs jobs stop {job.id}")
         place = job.working_directory.changed(**directory).record()
         changed = job.changed(**fields, working_directory=place, updated_at=now)
         check_profile(store, changed.profile)
@@ -53,7 +57,15 @@ def update(
     return changed
 
 
-def delete(store: Store, reference: str, force: bool, clock: runs.Clock) -> Deleted:
+def deletable(store: Store, job: Job, force: bool) -> Deleted:
+    """What would go with it. Raises Conflict while something of it runs, unless forced."""
+    mine = _runs_of(store, job)
+    if not force:
+        runs.refuse_unfinished(mine)
+    return Deleted(job, len(tasks_of(store, job)), len(mine))
+
+
+def delete(store: Store, reference: str, force: bool, clock: Clock) -> Deleted:
     """With its tasks and their runs, leaves first. Raises Conflict while something runs."""
     job = store.jobs.find(reference)
     mine = _runs_of(store, job)
@@ -63,8 +75,11 @@ def delete(store: Store, reference: str, force: bool, clock: runs.Clock) -> Dele
     with store.locked("ccs jobs delete"):
         tasks = tasks_of(store, job)
         # Again, under the lock: a tick may have started something of this job.
-        runs.forget(store, [run.id for run in _runs_of(store, job)])
+        mine = _runs_of(store, job)
+        runs.forget(store, [run.id for run in mine])
         store.tasks.remove(task.id for task in tasks)
+        for task in tasks:
+            store.forget_cursor(task.id)
         store.jobs.remove([job.id])
     return Deleted(job, len(tasks), len(mine))
 
@@ -80,10 +95,12 @@ def set_order(store: Store, reference: str, tasks: list[str], now: datetime) -> 
     """Raises InvalidInput for a task of another job or one named twice."""
     with store.locked("ccs jobs set-order"):
         job = store.jobs.find(reference)
-        order = [store.tasks.find(task) for task in tasks]
+        mine = tasks_of(store, job)
+        order = [_task_of(store, mine, task) for task in tasks]
         foreign = [task.name for task in order if task.job_id != job.id]
         if foreign:
-            raise InvalidInput(f"not a task of this job: {', '.join(foreign)}")
+            words = ", ".join(map(repr, foreign))
+            raise InvalidInput(f"not a task of this job: {words}", f"ccs jobs tasks {job.id}")
         ids = [task.id for task in order]
         if len(set(ids)) != len(ids):
             raise InvalidInput("a task is named twice")
@@ -111,10 +128,10 @@ def run(
         order = JobRun(id=str(uuid4()), order=job.task_order)
         job = job.changed(run=order.record(), status="in_progress", updated_at=now)
         status, fresh = steps.next_steps(job, known, {}, now)
-        # The steps first: a job that points to no runs would be taken up by the tick, all the same.
-        store.runs.put(*fresh)
         job = job.changed(status=status)
+        # The job first: without its steps the tick makes them, steps without it would be orphans.
         store.jobs.put(job)
+        store.runs.put(*fresh)
     launcher = Launcher(store, environment, now)
     for step in fresh:
         if step.status == "upcoming":
@@ -122,7 +139,7 @@ def run(
     return job, fresh
 
 
-def stop(store: Store, reference: str, clock: runs.Clock) -> Job:
+def stop(store: Store, reference: str, clock: Clock) -> Job:
     """Cancels what waits and stops what runs. Raises Conflict when the job is not running."""
     with store.locked("ccs jobs stop"):
         job = store.jobs.find(reference)
@@ -134,6 +151,14 @@ def stop(store: Store, reference: str, clock: runs.Clock) -> Job:
     current = [one for one in store.runs.all() if one.job_run == job.run.id and one.unfinished]
     runs.clear_way(store, current, True, clock)
     return store.jobs.find(job.id)
+
+
+def _task_of(store: Store, mine: list[Task], reference: str) -> Task:
+    """One of the job's own first: two jobs may well have a task of the same name."""
+    try:
+        return choose(mine, reference, "task")
+    except NotFound:
+        return store.tasks.find(reference)
 
 
 def _runs_of(store: Store, job: Job) -> list[Run]:

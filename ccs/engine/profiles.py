@@ -22,7 +22,10 @@ def create(store: Store, fields: Mapping[str, Any], template: str | None, now: d
     _refuse_later_sources(profile)
     with store.locked("ccs profiles create"):
         if store.profiles.get(profile.id) is not None:
-            raise Conflict(f"the profile {profile.name!r} exists already", "ccs profiles update")
+            raise Conflict(
+                f"the profile {profile.name!r} exists already",
+                f"change it: ccs profiles update {profile.id[:8]}",
+            )
         store.profiles.put(profile)
     return profile
 
@@ -52,15 +55,23 @@ def delete(store: Store, reference: str, force: bool) -> Profile:
     """Refused while jobs or tasks name it, unless forced: their runs would fail."""
     with store.locked("ccs profiles delete"):
         profile = store.profiles.find(reference)
-        users = [one.name for one in store.tasks.all() if one.profile == profile.id]
-        users += [one.name for one in store.jobs.all() if one.profile == profile.id]
-        if users and not force:
-            raise Conflict(
-                f"{profile.name!r} is used by {len(users)}: {', '.join(users[:5])}",
-                "give them another profile, or use --force: their runs will fail with env_failed",
-            )
+        if not force:
+            refuse_used(store, profile)
         store.profiles.remove([profile.id])
     return profile
+
+
+def refuse_used(store: Store, profile: Profile) -> None:
+    """Raises Conflict."""
+    users = [f"task {one.name!r}" for one in store.tasks.all() if one.profile == profile.id]
+    users += [f"job {one.name!r}" for one in store.jobs.all() if one.profile == profile.id]
+    if store.settings().default_profile == profile.id:
+        users.append("default_profile in settings.json")
+    if users:
+        raise Conflict(
+            f"{profile.name!r} is used by {len(users)}: {', '.join(users[:5])}",
+            "give them another profile, or use --force: their runs will fail with env_failed",
+        )
 
 
 def _merged(

@@ -14,7 +14,6 @@ cannot be ended keeps its run `running`, and the next tick tries again.
 
 from __future__ import annotations
 
-import signal
 from datetime import datetime
 
 from ccs import instant
@@ -42,13 +41,19 @@ class Reaped:
 def reap(store: Store, now: datetime) -> Reaped:
     """One bad run never stops the others."""
     found = Reaped()
+    # Listed before the runs are read: a run is recorded before its directory is made, so a
+    # directory listed here without an unfinished run has been left over.
+    directories = set(store.rundirs())
     for run in store.runs.all():
         if not run.unfinished:
             continue
+        directories.discard(run.id)
         try:
             _look_at(store, run, now, found)
         except (CcsError, OSError) as error:
             found.problems.append(f"run {run.id}: {error}")
+    for run_id in directories:
+        _clear(store, run_id, found)
     return found
 
 
@@ -71,13 +76,13 @@ def _look_at(store: Store, run: Run, now: datetime, found: Reaped) -> None:
             found.alive.add(run.id)
         return
     if rundir.outcome() is None and not process.is_alive(rundir.owner()):
-        process.signal_carriers(run.id, signal.SIGKILL)
+        process.signal_carriers(run.id, process.KILL)
     with rundir.lock() as lock:
         if not lock.acquire():
             found.alive.add(run.id)
             return
         if rundir.outcome() is None:
-            if process.signal_carriers(run.id, signal.SIGKILL):
+            if process.signal_carriers(run.id, process.KILL):
                 return  # still dying; the lock is free, so the next tick comes back to it
             rundir.write_outcome(_judged(store, run, rundir, now))
         found.following += settle.merge(store.home, rundir, run.id, now)
@@ -105,9 +110,20 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     return ended
 
 
+def _clear(store: Store, run_id: str, found: Reaped) -> None:
+    """Left by a kill between the merge of an outcome and the removal of its directory."""
+    rundir = store.rundir(run_id)
+    try:
+        with rundir.lock() as lock:
+            if lock.acquire():
+                rundir.remove()
+    except (CcsError, OSError) as error:
+        found.problems.append(f"the left-over directory of run {run_id}: {error}")
+
+
 def _declare_lost(store: Store, run: Run, now: datetime) -> None:
     """A running run without a directory: somebody removed it by hand."""
-    process.signal_carriers(run.id, signal.SIGKILL)
+    process.signal_carriers(run.id, process.KILL)
     with store.locked("ccs tick"):
         current = store.runs.get(run.id)
         if current is not None and current.status == "running":

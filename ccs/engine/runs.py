@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from ccs.engine import steps
+from ccs.engine.clock import Clock
 from ccs.engine.reap import settle_one
 from ccs.errors import Conflict, NotFound, WaitTimeout
 from ccs.host import process
@@ -18,15 +18,6 @@ from ccs.store.store import Store
 # Longer than a supervisor takes to end a stubborn tree.
 STOP_SECONDS = 20.0
 _PAUSE = 0.2
-
-
-@dataclass(frozen=True)
-class Clock:
-    """How a waiting command learns the time and passes it."""
-
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
 
 
 def ask_to_stop(store: Store, run: Run, reason: str = "stopped") -> None:
@@ -92,9 +83,15 @@ def follow(store: Store, run_id: str, clock: Clock, seconds: float | None = None
         clock.sleep(_PAUSE)
 
 
+def chosen_runs(store: Store, references: list[str]) -> list[Run]:
+    """Each once, however often it is named. Raises NotFound, Ambiguous."""
+    found = [store.find_run(reference) for reference in references]
+    return list({run.id: run for run in found}.values())
+
+
 def delete(store: Store, references: list[str], force: bool, clock: Clock) -> list[Run]:
     """Deletes runs with their logs. Unfinished ones only with `force`, which stops them first."""
-    chosen = [store.find_run(reference) for reference in references]
+    chosen = chosen_runs(store, references)
     clear_way(store, chosen, force, clock)
     with store.locked("ccs runs delete"):
         forget(store, [run.id for run in chosen])
@@ -103,19 +100,26 @@ def delete(store: Store, references: list[str], force: bool, clock: Clock) -> li
 
 def clear_way(store: Store, runs: list[Run], force: bool, clock: Clock) -> int:
     """Stops what is unfinished, or refuses. How many were stopped. Raises Conflict."""
+    if not force:
+        refuse_unfinished(runs)
     unfinished = [run for run in runs if run.unfinished]
-    if unfinished and not force:
-        raise Conflict(
-            f"{len(unfinished)} of the runs still run or wait",
-            "stop them first, or use --force",
-            tuple(f"{run.id} {run.status}" for run in unfinished),
-        )
     for run in unfinished:
         if not cancel_waiting(store, run.id, clock.now()):
             ask_to_stop(store, run)
     for run in unfinished:
         wait(store, run.id, clock, STOP_SECONDS)
     return len(unfinished)
+
+
+def refuse_unfinished(runs: list[Run]) -> None:
+    """Raises Conflict."""
+    unfinished = [run for run in runs if run.unfinished]
+    if unfinished:
+        raise Conflict(
+            f"{len(unfinished)} of the runs still run or wait",
+            "stop them first (ccs runs stop), or use --force",
+            tuple(f"{run.id} {run.status}" for run in unfinished),
+        )
 
 
 def forget(store: Store, run_ids: list[str]) -> None:

@@ -15,7 +15,6 @@ from ccs.store.rundir import RunDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
     from typing import Any
 
@@ -45,19 +44,3 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
             runs.write(content, content.records + following)
     rundir.remove()
     return [one["id"] for one in following if one["status"] == "upcoming"]
-
-
-def start_following(
-    home: Home, run_ids: list[str], environment: Mapping[str, str], now: datetime
-) -> None:
-    """The next steps of a job start at once; the tick would start them within a minute."""
-    if not run_ids:
-        return
-    from ccs.engine.launch import Launcher
-    from ccs.store.store import Store
-
-    launcher = Launcher(Store(home), environment, now)
-    for run_id in run_ids:
-        run = launcher.store.runs.get(run_id)
-        if run is not None:
-            launcher.start(run)

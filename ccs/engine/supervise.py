@@ -1,9 +1,9 @@
 """One detached run, from its lock to its outcome.
 
     take the run's lock for life; somebody has it: leave
-    under the store lock: still wanted, still admitted? then owner, start mark, `running`
+    begin     still wanted, still admitted? then owner, start mark, `running`
     environment, directory, client; drain it; end it when time, a stop or a shutdown says so
-    outcome into the run directory, durable; merged into runs.json; the directory removed
+    outcome   into the run directory, durable; merged into runs.json; the directory removed
     what follows (the next step of a job) started
 
 The client inherits the lock's descriptor, so the lock is free only when both are gone. Nothing
@@ -20,20 +20,21 @@ from ccs import instant
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream
 from ccs.engine import settle
-from ccs.engine.drain import Drain, Logs, Watch
+from ccs.engine.begin import begin
+from ccs.engine.clock import Clock
+from ccs.engine.drain import Drain, Watch
+from ccs.engine.logs import Logs
 from ccs.errors import CcsError, LockTimeout
 from ccs.host import client, environ, process
-from ccs.schedule.admission import held_reason
 from ccs.store import atomic
 from ccs.store.home import Home
-from ccs.store.lock import STORE_TIMEOUT, Lock
+from ccs.store.lock import Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from collections.abc import Mapping
     from typing import Any
 
     Record = dict[str, Any]
@@ -41,20 +42,6 @@ if TYPE_CHECKING:
 # A tick that looks whether the run's lock is free holds it for a moment.
 _PATIENCE = 2.0
 _RETRY_SECONDS = 5.0
-
-
-class Clock:
-    """A supervisor's two clocks and how it waits: wall time for records, the rest for spans."""
-
-    def __init__(
-        self,
-        now: Callable[[], datetime],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self.now = now
-        self.monotonic = monotonic
-        self.sleep = sleep
 
 
 def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Clock) -> None:
@@ -66,10 +53,10 @@ def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Cl
         except (FileNotFoundError, LockTimeout):
             return
         asked = _read_json(home.as_run(run_id))
-        if asked is None or not _begin(home, rundir, asked, clock):
+        if asked is None or not begin(home, rundir, asked, clock.now()):
             return
         watch = Watch(rundir, clock.monotonic, float(asked["timeout"]))
-        ended = _run(home, asked, environment, clock, watch, lock)
+        ended = _Session(home, asked, environment, watch, lock).run(clock)
         if ended is None:
             return  # something could not be ended: the run stays running, the tick goes on trying
         _keep(rundir, ended, clock, watch)
@@ -77,168 +64,114 @@ def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Cl
             following = settle.merge(home, rundir, run_id, clock.now())
         except (CcsError, OSError):
             return  # busy store or full disk: the outcome is safe and the next tick merges it
-    settle.start_following(home, following, environment, clock.now())
+    _start(home, following, environment, clock)
 
 
-def _begin(home: Home, rundir: RunDir, asked: Record, clock: Clock) -> bool:
-    """The last look, and the start mark, in one hold of the store lock."""
-    runs = Records(home.collection("runs"), "runs")
-    with Lock(home.store_lock) as lock:
+class _Session:
+    """The client's part of a run."""
+
+    def __init__(
+        self,
+        home: Home,
+        asked: Record,
+        environment: Mapping[str, str],
+        watch: Watch,
+        lock: Lock,
+    ) -> None:
+        self.home = home
+        self.asked = asked
+        self.environment = environment
+        self.watch = watch
+        self.lock = lock
+        self.run_id: str = asked["run"]
+        self.mock = False
+
+    def run(self, clock: Clock) -> Record | None:
+        """From nothing to an outcome; None when the client's tree could not be ended."""
+        began = clock.monotonic()
         try:
-            lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
-            content = runs.read()
-            run = next((one for one in content.records if one["id"] == asked["run"]), None)
-            if run is None or not _admitted(home, rundir, run, asked, content.records):
-                rundir.forget_starts()  # left in order: this start does not count against the run
-                return False
-            if not rundir.mark_started(process.identity(os.getpid())):
-                return False
-        except LockTimeout:
-            return False
-        except OSError:  # no room for mark and outcome: not started, so that nothing gets lost
-            rundir.forget_starts()
-            return False
-        started = {"status": "running", "start_time": instant.text(clock.now())}
-        run.update(started, held_reason=None, session_id=asked["session"], cwd=asked["cwd"])
-        try:
-            runs.write(content, content.records)
-        except OSError:
-            rundir.unmark()
-            return False
-    return True
-
-
-def _admitted(
-    home: Home, rundir: RunDir, run: Record, asked: Record, everything: list[Record]
-) -> bool:
-    """Whether what the launcher saw still holds."""
-    if run["status"] != "upcoming" or rundir.stop_reason() is not None:
-        return False
-    if not _task_unchanged(home, asked):
-        return False
-    running = [one for one in everything if one["status"] == "running"]
-    unfinished = [one for one in everything if one["status"] in ("upcoming", "running")]
-    if any(one.get("session_id") == asked["session"] for one in unfinished if one is not run):
-        return False
-    tasks = [one["task_id"] for one in running]
-    reason = held_reason(run["task_id"], asked["overlap"], asked["forced"], tasks, asked["limit"])
-    return reason is None
-
-
-def _task_unchanged(home: Home, asked: Record) -> bool:
-    """The stamp tells without reading; only a changed file is looked into."""
-    tasks = Records(home.collection("tasks"), "tasks")
-    try:
-        now = atomic.stamp(os.stat(tasks.path))
-    except FileNotFoundError:
-        return False
-    if list(now) == asked["tasks_stamp"]:
-        return True
-    wanted = asked["task"]["id"]
-    return any(one == asked["task"] for one in tasks.read().records if one["id"] == wanted)
-
-
-def _run(
-    home: Home,
-    asked: Record,
-    environment: Mapping[str, str],
-    clock: Clock,
-    watch: Watch,
-    lock: Lock,
-) -> Record | None:
-    """The client from start to end, as an outcome. None when its tree could not be ended."""
-    began = clock.monotonic()
-    facts: Record = {}
-    try:
-        profile = _profile(home, asked["profile"])
-        resolved = environ.resolve(profile, environment)
-        wanted = (profile or {}).get("claude_path") or asked["client"]
-        if asked["client"] == client.MOCK:
-            wanted = client.MOCK  # mock mode: nothing real runs, whatever a profile says
-        facts["mock"] = wanted == client.MOCK
-        ending = _refusal(asked) or _drive(home, asked, resolved, wanted, watch, lock)
-    except environ.EnvFailed as error:
-        ending = _failed("env_failed", error.message)
-    except (CcsError, OSError) as error:
-        ending = _failed("start_failed", str(error))
-    if ending is None:
-        return None
-    facts["end_time"] = instant.text(clock.now())
-    facts["duration"] = round(clock.monotonic() - began, 3)
-    return {**ending, **facts}
-
-
-def _drive(
-    home: Home,
-    asked: Record,
-    resolved: environ.Environment,
-    wanted: str | None,
-    watch: Watch,
-    lock: Lock,
-) -> Record | None:
-    argv = client.argv(wanted, resolved.variables)
-    prompt = _prompt(asked)
-    stream = Stream()
-    with Logs(home.log(asked["run"]), home.stream(asked["run"]), resolved.mask) as logs:
-        logs.note(f"run {asked['run']} of task {asked['task'].get('name', '')!r}")
-        try:
-            child = subprocess.Popen(
-                argv + asked["options"],
-                cwd=asked["cwd"],
-                env={**resolved.variables, process.MARKER: asked["run"]},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=() if lock.fd is None else (lock.fd,),
-                start_new_session=True,
-            )
-        except OSError as error:
-            return _failed("start_failed", f"the client could not be started: {error}")
-        drain = Drain(child, prompt, stream, logs)
-        ended_by = drain.to_the_end(watch, asked["run"])
-        if ended_by is not None and process.carriers(asked["run"]):
+            ended = self._refusal() or self._drive()
+        except environ.EnvFailed as error:
+            ended = _failed("env_failed", error.message)
+        except (CcsError, OSError) as error:
+            ended = _failed("start_failed", str(error))
+        if ended is None:
             return None
-        end = verdict.Exit(child.returncode, ended_by)
-        ending = verdict.judge(stream, end, logs.stderr_tail())
-        ending["session_id"] = ending["session_id"] or asked["session"]
-        if ending["message"]:
-            ending["message"] = resolved.mask_text(ending["message"])
-        logs.note(f"{ending['status']} {ending['reason'] or ''}".rstrip())
-    return ending
+        ended["mock"] = self.mock
+        ended["end_time"] = instant.text(clock.now())
+        ended["duration"] = round(clock.monotonic() - began, 3)
+        return ended
 
-
-def _refusal(asked: Record) -> Record | None:
-    """Reasons not to start a client at all."""
-    if asked["refused"]:
-        return _failed("start_failed", asked["refused"])
-    if not asked["cwd"]:
-        return _failed("workdir_missing", "neither the task nor its job names a working directory")
-    if not os.path.isdir(asked["cwd"]):
-        return _failed("workdir_missing", f"{asked['cwd']} is not a directory")
-    return None
-
-
-def _failed(reason: str, message: str) -> Record:
-    return {"status": "failed", "reason": reason, "message": message[:500]}
-
-
-def _prompt(asked: Record) -> bytes:
-    """Raises OSError."""
-    if not asked["prompt_is_file"]:
-        return str(asked["prompt"]).encode("utf-8", "surrogatepass")
-    path = os.path.join(asked["cwd"], os.path.expanduser(asked["prompt"].strip()))
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def _profile(home: Home, profile_id: str | None) -> Record | None:
-    if profile_id is None:
+    def _refusal(self) -> Record | None:
+        """Reasons not to start a client at all."""
+        directory = self.asked["cwd"]
+        if self.asked["refused"]:
+            return _failed("start_failed", self.asked["refused"])
+        if not directory:
+            return _failed("workdir_missing", "neither the task nor its job names a directory")
+        if not os.path.isdir(directory):
+            return _failed("workdir_missing", f"{directory} is not a directory")
         return None
-    content = Records(home.collection("profiles"), "profiles").read()
-    for profile in content.records:
-        if profile["id"] == profile_id:
-            return profile
-    raise environ.EnvFailed(f"the profile {profile_id} does not exist")
+
+    def _drive(self) -> Record | None:
+        """Raises EnvFailed, CcsError, OSError before anything was started."""
+        profile = self._profile()
+        resolved = environ.resolve(profile, self.environment)
+        argv = [*self._client(profile, resolved), *self.asked["options"]]
+        prompt = self._prompt()
+        stream = Stream()
+        with Logs(self.home.log(self.run_id), self.home.stream(self.run_id), resolved.mask) as logs:
+            logs.note(f"run {self.run_id} of task {self.asked['task'].get('name', '')!r}")
+            if (reason := self.watch.reason()) is not None:
+                # A secret was slow to come, and somebody lost patience.
+                return verdict.judge(stream, verdict.Exit(None, reason), "")
+            child = self._spawn(argv, resolved)
+            ended_by = Drain(child, prompt, stream, logs).to_the_end(self.watch, self.run_id)
+            by_force = ended_by is not None or (child.returncode or 0) < 0
+            if by_force and process.carriers(self.run_id):
+                return None
+            end = verdict.Exit(child.returncode, ended_by)
+            ended = verdict.judge(stream, end, logs.stderr_tail())
+            ended["session_id"] = ended["session_id"] or self.asked["session"]
+            ended["message"] = ended["message"] and resolved.mask_text(ended["message"])
+            logs.note(f"{ended['status']} {ended['reason'] or ''}".rstrip())
+        return ended
+
+    def _spawn(self, argv: list[str], resolved: environ.Environment) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            argv,
+            cwd=self.asked["cwd"],
+            env={**resolved.variables, process.MARKER: self.run_id},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=() if self.lock.fd is None else (self.lock.fd,),
+            start_new_session=True,
+        )
+
+    def _client(self, profile: Record | None, resolved: environ.Environment) -> list[str]:
+        """The program to call. In mock mode nothing real runs, whatever a profile says."""
+        wanted = (profile or {}).get("claude_path") or self.asked["client"]
+        if self.asked["client"] == client.MOCK:
+            wanted = client.MOCK
+        self.mock = wanted == client.MOCK
+        return client.argv(wanted, resolved.variables)
+
+    def _prompt(self) -> bytes:
+        text = str(self.asked["prompt"])
+        if not self.asked["prompt_is_file"]:
+            return text.encode("utf-8", "surrogatepass")
+        with open(os.path.join(self.asked["cwd"], os.path.expanduser(text.strip())), "rb") as file:
+            return file.read()
+
+    def _profile(self) -> Record | None:
+        wanted = self.asked["profile"]
+        if wanted is None:
+            return None
+        for profile in Records(self.home.collection("profiles"), "profiles").read().records:
+            if profile["id"] == wanted:
+                return profile
+        raise environ.EnvFailed(f"the profile {wanted} does not exist")
 
 
 def _keep(rundir: RunDir, ended: Record, clock: Clock, watch: Watch) -> None:
@@ -250,6 +183,24 @@ def _keep(rundir: RunDir, ended: Record, clock: Clock, watch: Watch) -> None:
             if watch.shutdown:
                 return None  # told to end: the tick judges what the stream recorded
             clock.sleep(_RETRY_SECONDS)
+
+
+def _start(home: Home, run_ids: list[str], environment: Mapping[str, str], clock: Clock) -> None:
+    """The next steps of a job start at once; the tick would start them within a minute."""
+    if not run_ids:
+        return
+    from ccs.engine.launch import Launcher
+    from ccs.store.store import Store
+
+    launcher = Launcher(Store(home), environment, clock.now())
+    for run_id in run_ids:
+        run = launcher.store.runs.get(run_id)
+        if run is not None:
+            launcher.start(run)
+
+
+def _failed(reason: str, message: str) -> Record:
+    return {"status": "failed", "reason": reason, "message": message[:500]}
 
 
 def _read_json(path: str) -> Record | None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from ccs.engine import runs
+from ccs.engine.clock import Clock
 from ccs.engine.launch import Launcher
 from ccs.errors import Conflict, InvalidInput, NotFound
 from ccs.model.job import Job
@@ -40,31 +41,42 @@ def update(store: Store, reference: str, fields: Mapping[str, Any], now: datetim
     """Raises InvalidInput, NotFound, Ambiguous."""
     with store.locked("ccs tasks update"):
         task = store.tasks.find(reference)
-        changed = task.changed(**fields, updated_at=now)
+        changed = task.changed(**_whole(task, fields), updated_at=now)
         if any(getattr(changed, name) != getattr(task, name) for name in _SCHEDULING):
             changed = changed.changed(active_since=now)
             _refuse_the_past(changed, now)
         check_profile(store, changed.profile)
         if changed.job_id != task.job_id:
             _refuse_while_unfinished(store, task)
-            _move(store, task, changed, now)
+            changed = _move(store, task, changed, now)
         else:
             store.tasks.put(changed)
     return changed
 
 
-def delete(store: Store, reference: str, force: bool, clock: runs.Clock) -> tuple[Task, int]:
+def deletable(store: Store, task: Task, force: bool) -> int:
+    """How many runs would go with it. Raises Conflict while one runs or waits, unless forced."""
+    mine = _runs_of(store, task)
+    if not force:
+        runs.refuse_unfinished(mine)
+    return len(mine)
+
+
+def delete(store: Store, reference: str, force: bool, clock: Clock) -> tuple[Task, int]:
     """The task and how many runs went with it. Raises Conflict, NotFound, Ambiguous."""
     task = store.tasks.find(reference)
-    mine = [run for run in store.every_run() if run.task_id == task.id]
+    mine = _runs_of(store, task)
     if force:
         update(store, task.id, {"enabled": False}, clock.now())  # nothing new begins meanwhile
     runs.clear_way(store, mine, force, clock)
     with store.locked("ccs tasks delete"):
-        runs.forget(store, [run.id for run in mine])
+        # Again, under the lock: a tick may have started something of this task.
         _refuse_while_unfinished(store, task)
+        mine = _runs_of(store, task)
+        runs.forget(store, [run.id for run in mine])
         _leave_orders(store, task.id, clock.now())
         store.tasks.remove([task.id])
+        store.forget_cursor(task.id)
     return task, len(mine)
 
 
@@ -116,9 +128,20 @@ def check_profile(store: Store, profile_id: str | None) -> None:
     raise NotFound(f"no profile {profile_id!r}", "ccs profiles list shows them")
 
 
+def _whole(task: Task, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part that is given in part keeps its other fields."""
+    if "retry" not in fields:
+        return fields
+    return {**fields, "retry": {**task.retry.record(), **fields["retry"]}}
+
+
 def _refuse_the_past(task: Task, now: datetime) -> None:
     if isinstance(task.schedule, Once) and task.enabled and task.schedule.at <= now:
         raise InvalidInput(f"{task.schedule.at} lies in the past", "give a time to come")
+
+
+def _runs_of(store: Store, task: Task) -> list[Run]:
+    return [run for run in store.every_run() if run.task_id == task.id]
 
 
 def _job_of(store: Store, job_id: str | None) -> Job | None:
@@ -130,14 +153,20 @@ def _refuse_while_unfinished(store: Store, task: Task) -> None:
         raise Conflict(f"{task.name!r} runs or waits", "stop it first: ccs runs stop")
 
 
-def _move(store: Store, task: Task, changed: Task, now: datetime) -> None:
+def _move(store: Store, task: Task, changed: Task, now: datetime) -> Task:
     """Into another job, or out of all. The order names a task only once it belongs there."""
     job = _job_of(store, changed.job_id)
+    if job is None and changed.working_directory is None:
+        # It goes on running where it ran: a task without any place could not run at all.
+        left = store.jobs.get(task.job_id or "")
+        place = left.working_directory.path if left else None
+        changed = changed.changed(working_directory=place)
     _leave_orders(store, task.id, now)
     store.tasks.put(changed)
     if job is not None:
         fresh = store.jobs.find(job.id)
         store.jobs.put(fresh.changed(task_order=[*fresh.task_order, task.id], updated_at=now))
+    return changed
 
 
 def _leave_orders(store: Store, task_id: str, now: datetime) -> None:

@@ -58,7 +58,7 @@ class Environment:
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     """What a supervisor and its client may take over."""
     kept = {name: value for name, value in environ.items() if name not in _OF_ANOTHER_SESSION}
-    if not any(name in kept for name in ("LANG", "LC_ALL", "LC_CTYPE")):
+    if not any(name in kept for name in ("LANG", "LC_ALL")):
         kept["LANG"] = "C.UTF-8"  # cron sets none; git and the tools would fall back to ASCII
     return kept
 
@@ -135,11 +135,15 @@ SOURCES = (*_SOURCES, "unset")
 
 
 def _forms(secrets: list[str]) -> list[bytes]:
-    """A secret as it stands in plain text and inside JSON, longest first."""
+    """A secret, and each line of it, as it stands in plain text, inside JSON and inside JSON that
+    a tool printed into the client's JSON; longest first.
+    """
     forms = set()
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            forms.add(secret.encode("utf-8", "surrogatepass"))
-            forms.add(json.dumps(secret)[1:-1].encode())
-            forms.add(json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"))
+    for part in {part for secret in secrets for part in (secret, *secret.splitlines())}:
+        if len(part) < _SHORTEST_SECRET:
+            continue
+        for ascii_only in (True, False):
+            once = json.dumps(part, ensure_ascii=ascii_only)[1:-1]
+            twice = json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+            forms |= {form.encode("utf-8", "surrogatepass") for form in (part, once, twice)}
     return sorted(forms, key=len, reverse=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Put into the client's environment; every tool shell inherits it, whatever session it makes.
 MARKER = "CCS_RUN_ID"
+TERM = signal.SIGTERM
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process
 _PROC = "/proc"
 
 

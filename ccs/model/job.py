@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -9,6 +10,10 @@ from pydantic import Field, field_validator
 from ccs.model.record import Id, Instant, Name, Part, Record
 
 JobStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
+
+
+# What git refuses in a branch, and what would lead out of trees/ or look like an option.
+_NO_BRANCH = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|[/.]$|\.lock(/|$)|^@?$")
 
 
 class WorkingDirectory(Part):
@@ -22,6 +27,13 @@ class WorkingDirectory(Part):
     def _names_a_place(cls, value: str) -> str:
         if not value.strip() or "\0" in value:
             raise ValueError("must name a directory")
+        return value
+
+    @field_validator("worktree_name", "worktree_branch")
+    @classmethod
+    def _is_a_branch(cls, value: str | None) -> str | None:
+        if value is not None and _NO_BRANCH.search(value):
+            raise ValueError(f"{value!r} is no name for a git branch")
         return value
 
 

@@ -20,14 +20,18 @@ from ccs.errors import CcsError, InvalidInput
 
 def _utc(moment: datetime) -> datetime:
     # The prior system wrote naive local times; astimezone() reads them as such.
-    return instant.parse(moment.astimezone().isoformat())
+    try:
+        return instant.parse(moment.astimezone().isoformat())
+    except OverflowError:
+        raise ValueError("is out of reach") from None
 
 
 def _span(value: Any) -> timedelta:
     try:
         return duration.parse(value)
     except CcsError as error:
-        raise ValueError(error.message) from None
+        hint = f" ({error.hint})" if error.hint else ""
+        raise ValueError(error.message + hint) from None
 
 
 def _zone(name: str) -> str:

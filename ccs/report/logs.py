@@ -13,12 +13,12 @@ class Tail:
         self._path = path
         self._offset = 0
 
-    def last(self, count: int | None = None) -> list[str]:
-        """What is there now, or its last `count` lines."""
-        return list(deque(self.fresh(), maxlen=count))
+    def last(self, count: int, ended: bool) -> Iterator[str]:
+        """The last `count` lines of what is there now."""
+        return iter(deque(self.fresh(ended), maxlen=count))
 
-    def fresh(self) -> Iterator[str]:
-        """Whole lines added since the last call; a line still being written waits."""
+    def fresh(self, ended: bool) -> Iterator[str]:
+        """Lines added since the last call; one still being written waits, unless it has `ended`."""
         try:
             file = open(self._path, "rb")
         except FileNotFoundError:
@@ -26,7 +26,7 @@ class Tail:
         with file:
             file.seek(self._offset)
             for line in file:
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n") and not ended:
                     return
                 self._offset += len(line)
-                yield line[:-1].decode("utf-8", "replace")
+                yield line.removesuffix(b"\n").decode("utf-8", "replace")

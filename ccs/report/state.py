@@ -14,6 +14,7 @@ from ccs.store.store import Store
 
 # Two missed calls of an every-minute entry.
 _ALIVE_SECONDS = 180
+NO_TICK = "nothing calls ccs tick: add '* * * * * ccs tick' to your crontab (crontab -e)"
 
 
 def everything(store: Store) -> dict[str, Any]:
@@ -45,12 +46,10 @@ def problems(store: Store) -> list[str]:
 def health(store: Store, now: datetime) -> dict[str, Any]:
     """`status` is ok, or what is wrong in a word."""
     broken = problems(store)
-    age = tick_age(store, now)
-    alive = age is not None and age <= _ALIVE_SECONDS
     return {
-        "status": "broken" if broken else "ok" if alive else "no_tick",
+        "status": "broken" if broken else "ok" if is_ticking(store, now) else "no_tick",
         "home": store.home.path,
-        "last_tick_seconds_ago": age,
+        "last_tick_seconds_ago": tick_age(store, now),
         "problems": broken,
     }
 
@@ -68,6 +67,11 @@ def scheduler(store: Store, now: datetime) -> dict[str, Any]:
         "last_tick_seconds_ago": tick_age(store, now),
         "scheduled_tasks": sorted(upcoming, key=lambda one: one["next_slot"]),
     }
+
+
+def is_ticking(store: Store, now: datetime) -> bool:
+    age = tick_age(store, now)
+    return age is not None and age <= _ALIVE_SECONDS
 
 
 def tick_age(store: Store, now: datetime) -> int | None:

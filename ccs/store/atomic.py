@@ -1,7 +1,9 @@
 """How bytes reach the disk: whole or not at all, fsynced, private.
 
-A reader sees the old or the new version. Any error leaves the old one and no litter. fsync is
-never tried twice on one descriptor: after a failure the kernel has dropped the pages
+A reader sees the old or the new version. An error leaves the old one and no litter, but for one:
+when the directory cannot be flushed the new one stands already and only a power cut could undo it.
+What a killed writer leaves is a draft, which the file's next writer may sweep. fsync is never tried twice on one
+descriptor: after a failure the kernel has dropped the pages
 (https://www.usenix.org/conference/atc20/presentation/rebello). Lean.
 """
 
@@ -10,16 +12,14 @@ from __future__ import annotations
 import os
 import sys
 
-from ccs.store.home import check_private
+from ccs.store.home import check_private, foreign, open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODE = 0o600
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
-_BINARY = getattr(os, "O_BINARY", 0)
+# A pipe in a file's place is refused after it is opened, so opening it must not wait for a writer.
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 Stamp = tuple[int, int, int]
 
@@ -32,7 +32,7 @@ def stamp(status: os.stat_result) -> Stamp:
 def read(path: str) -> tuple[bytes, Stamp] | None:
     """The content and its stamp, None when there is no such file. Raises BrokenStore, OSError."""
     try:
-        fd = os.open(path, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY)
+        fd = open_file(path, os.O_RDONLY | _NONBLOCK)
     except FileNotFoundError:
         return None
     try:
@@ -49,10 +49,15 @@ def _chunks(fd: int) -> Iterator[bytes]:
 
 
 def write(path: str, content: bytes, durable: bool = True) -> Stamp:
-    """Replaces `path`. `durable=False` skips the fsyncs, for what can be rebuilt."""
+    """Replaces `path`. `durable=False` skips the fsyncs, for what can be rebuilt.
+
+    Raises BrokenStore for a link, which a rename would replace and its target keep the old.
+    """
+    if os.path.islink(path):
+        raise foreign(path, "regular file")
     directory, name = os.path.split(path)
     draft = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY, MODE)
+    fd = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
             write_all(fd, content)
@@ -70,41 +75,66 @@ def write(path: str, content: bytes, durable: bool = True) -> Stamp:
     return written
 
 
-def create(path: str, content: bytes = b"") -> bool:
-    """Makes `path` durably unless it is there already; says whether this call made it."""
+def sweep(path: str) -> None:
+    """Removes the drafts that killed writers of `path` left. Only for its one possible writer."""
+    directory, name = os.path.split(path)
+    for entry in os.listdir(directory):
+        if entry.startswith(f".{name}.") and entry.endswith(".tmp"):
+            _unlink(os.path.join(directory, entry))
+
+
+def create(path: str) -> bool:
+    """Makes an empty `path` durably unless it is there already; says whether this call made it."""
     try:
-        fd = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY, MODE
-        )
+        fd = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         return False
     try:
-        write_all(fd, content)
-        flush(fd)
-    finally:
-        os.close(fd)
-    flush_directory(os.path.dirname(path))
+        try:
+            flush(fd)
+        finally:
+            os.close(fd)
+        flush_directory(os.path.dirname(path))
+    except BaseException:
+        _unlink(path)  # whoever is told of a failure must not find it made all the same
+        raise
     return True
 
 
-def append(path: str, content: bytes) -> None:
-    """Adds whole lines durably; a line torn by an earlier crash is ended first."""
+def append(path: str, content: bytes, durable: bool = True) -> None:
+    """Adds whole lines; a line torn by an earlier crash is ended first."""
     fd = open_append(path, readable=True)
     try:
-        size = os.fstat(fd).st_size
-        if size and os.pread(fd, 1, size - 1) != b"\n":
+        size = os.lseek(fd, 0, os.SEEK_END)
+        if size and _byte_before(fd, size) != b"\n":
             content = b"\n" + content
         write_all(fd, content)
-        flush(fd)
+        if durable:
+            flush(fd)
     finally:
         os.close(fd)
-    if not size:
+    if durable and not size:
         flush_directory(os.path.dirname(path))
 
 
+def is_whole(path: str, size: int) -> bool:
+    """Whether a file of lines is of this size and none is torn. Raises BrokenStore, OSError."""
+    fd = open_file(path, os.O_RDONLY | _NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        check_private(status, path)
+        return status.st_size == size > 0 and _byte_before(fd, size) == b"\n"
+    finally:
+        os.close(fd)
+
+
+def _byte_before(fd: int, position: int) -> bytes:
+    os.lseek(fd, position - 1, os.SEEK_SET)
+    return os.read(fd, 1)
+
+
 def open_append(path: str, readable: bool = False) -> int:
-    access = os.O_RDWR if readable else os.O_WRONLY
-    return os.open(path, access | os.O_APPEND | os.O_CREAT | _NOFOLLOW | _CLOEXEC | _BINARY, MODE)
+    return open_file(path, (os.O_RDWR if readable else os.O_WRONLY) | os.O_APPEND | os.O_CREAT)
 
 
 def write_all(fd: int, content: bytes) -> None:
@@ -126,7 +156,7 @@ def flush(fd: int) -> None:
 def flush_directory(path: str) -> None:
     if os.name == "nt":
         return  # a directory cannot be opened there; NTFS journals the rename
-    fd = os.open(path, os.O_RDONLY | _CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:

@@ -6,26 +6,30 @@ Changes happen under the store lock, which the caller holds (`Store.locked`).
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from ccs.errors import Ambiguous, NotFound
+from ccs.errors import Ambiguous, BrokenStore, NotFound
 from ccs.model.record import Record, complaints
 from ccs.store import atomic
-from ccs.store.records import Records
+from ccs.store.records import Content, Records
 
 R = TypeVar("R", bound=Record)
+_BLANK = re.compile(r"[ \t\n\r]*")
 
 
 class Problem:
-    """A record that could not be used, and why."""
+    """A record that could not be used, and why. `id` is empty for what has none."""
 
-    def __init__(self, path: str, line: int, words: str) -> None:
+    def __init__(self, path: str, line: int, words: str, id: str) -> None:
         self.path = path
         self.line = line
         self.words = words
+        self.id = id
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.words}"
@@ -60,27 +64,37 @@ class Collection(Generic[R]):
 
     def read(self) -> Reading[R]:
         """Raises BrokenStore when the file as a whole cannot be used."""
-        content = self.file.read()
+        return self.judge(self.file.read())
+
+    def judge(self, content: Content) -> Reading[R]:
         good: dict[str, R] = {}
         raw = {}
-        problems = []
-        for entry in content.records:
-            try:
-                record = self.kind.model_validate(entry)
-            except ValidationError as error:
-                line = _line_of(content.raw, entry["id"])
-                words = f"{self.noun} {entry['id']}: {'; '.join(complaints(error))}"
-                problems.append(Problem(self.file.path, line, words))
-                continue
-            if record.id in good:
-                line = _line_of(content.raw, entry["id"])
-                problems.append(Problem(self.file.path, line, f"{record.id} stands there twice"))
+        bad: list[tuple[int, str, str]] = []
+        for place, entry in enumerate(content.entries):
+            record, words = self._judged(entry)
+            record_id = record.id if record else _id_of(entry)
+            if record is None or record.id in good:
+                bad.append((place, words or f"{record_id} stands there twice", record_id))
                 continue
             good[record.id] = record
             raw[record.id] = entry
-        for entry in content.damaged:
-            problems.append(Problem(self.file.path, 1, f"not a {self.noun}: {str(entry)[:60]}"))
+        lines = _lines(content.raw, self.name) if bad else []
+        problems = [Problem(self.file.path, lines[place], *rest) for place, *rest in bad]
         return Reading(good, raw, problems, content.stamp)
+
+    def _judged(self, entry: Any) -> tuple[R | None, str]:
+        """The record, or what is wrong with it. Never shows its values: they may be secret."""
+        if not isinstance(entry, dict):
+            return None, f"not a {self.noun}: no object"
+        if not isinstance(entry.get("id"), str):
+            return None, f"not a {self.noun}: no id"
+        try:
+            return self.kind.model_validate(entry), ""
+        except ValidationError as error:
+            return None, f"{self.noun} {entry['id']}: {'; '.join(complaints(error))}"
+        except Exception as error:
+            # A check that trips over what it did not expect must not stop the other records.
+            return None, f"{self.noun} {entry['id']}: {type(error).__name__} while it was checked"
 
     def all(self) -> list[R]:
         return self.read().records
@@ -94,10 +108,18 @@ class Collection(Generic[R]):
         return self.read().by_id.get(record_id)
 
     def put(self, *changed: R) -> None:
-        """Adds or replaces records. Keys this version does not know are kept."""
+        """Adds or replaces records. Keys this version does not know are kept.
+
+        Raises BrokenStore rather than write over, or beside, a broken record of the same id.
+        """
         content = self.file.read()
+        reading = self.judge(content)
         fresh = {record.id: record.record() for record in changed}
-        records = [fresh.pop(entry["id"].lower(), entry) for entry in content.records]
+        for problem in reading.problems:
+            if problem.id in fresh and problem.id not in reading.by_id:
+                raise BrokenStore(str(problem), "mend it by hand, or take it out of the file")
+        used = {id(entry): record_id for record_id, entry in reading.raw.items()}
+        records = [fresh.pop(used.get(id(entry), ""), entry) for entry in content.records]
         self.file.write(content, records + list(fresh.values()))
 
     def remove(self, ids: Iterable[str]) -> None:
@@ -128,6 +150,35 @@ def choose(records: Iterable[R], reference: str, noun: str) -> R:
     raise NotFound(f"no {noun} {reference!r}", f"ccs {noun}s list shows them")
 
 
-def _line_of(raw: bytes, record_id: str) -> int:
-    position = raw.find(record_id.encode("utf-8", "replace"))
-    return raw.count(b"\n", 0, max(position, 0)) + 1
+def _id_of(entry: Any) -> str:
+    found = entry.get("id") if isinstance(entry, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _lines(raw: bytes, name: str) -> list[int]:
+    """Where each entry of the list begins, in a file that was parsed before."""
+    text = raw.decode("utf-8")
+    decoder = json.JSONDecoder()
+    at = _past(text, _list_at(text, name, decoder) + 1)
+    lines = [1 + text.count("\n", 0, at)]
+    while text[at] != "]":
+        end = _past(text, decoder.raw_decode(text, at)[1])
+        following = _past(text, end + 1) if text[end] == "," else end
+        lines.append(lines[-1] + text.count("\n", at, following))
+        at = following
+    return lines
+
+
+def _list_at(text: str, name: str, decoder: json.JSONDecoder) -> int:
+    at = _past(text, 0)
+    while text[at] != "[":
+        key, end = decoder.raw_decode(text, _past(text, at + 1))  # past the brace or the comma
+        at = _past(text, _past(text, end) + 1)  # past the colon
+        if key != name:
+            at = _past(text, decoder.raw_decode(text, at)[1])
+    return at
+
+
+def _past(text: str, at: int) -> int:
+    blank = _BLANK.match(text, at)
+    return blank.end() if blank else at

@@ -2,8 +2,10 @@
 
 A run is appended and fsynced here first, then leaves runs.json; whoever reads both drops doubles
 by id. A deletion is a line of its own, so a deleted id stays known and its slot cannot come back.
-The index (`index/<first two hex digits>`: id, month, offset) is a cache: `covered` says how far
-each month is in it, and what lies beyond is read from the month itself. Lean.
+
+The index is a cache. `index/<first two hex digits>` holds id, month and offset of each line, and
+`index/covered` the stamp of each month and the length of each of these buckets when it was made.
+A month that is not as it was is read whole; an index that is not as it was is made anew. Lean.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 
+from ccs.errors import BrokenStore
 from ccs.store import atomic
 
 TYPE_CHECKING = False
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     Record = dict[str, Any]
+
+_HEX = frozenset("0123456789abcdef")
 
 
 class History:
@@ -43,28 +48,31 @@ class History:
 
     def knows(self, run_id: str) -> bool:
         """Whether a run of this id was ever archived or deleted."""
-        return next(self.lines(run_id), None) is not None
+        return any(record["id"] == run_id for record in self.lines(run_id))
 
     def get(self, run_id: str) -> Record | None:
         """The run of exactly this id, None when it is unknown or deleted."""
-        state = None
-        for record in self.lines(run_id):
-            state = record if not record.get("deleted") else None
-            if state is None:
-                return None
-        return state
+        found = [record for record in self.lines(run_id) if record["id"] == run_id]
+        if not found or any(record.get("deleted") for record in found):
+            return None
+        return found[-1]
 
     def lines(self, prefix: str) -> Iterator[Record]:
-        """Every line whose id starts with `prefix` (two hex digits at least), oldest first."""
+        """Every line whose id starts with `prefix`: two hex digits at least, else there is none."""
+        bucket = prefix[:2]
+        if not _is_bucket(bucket):
+            return
         covered = self._covered()
+        sound = bucket not in covered or self._is_sound(bucket, covered)
+        current = {m for m in self.months() if sound and covered.get(m) == self._stamp(m)}
         for month, offset in self._indexed(prefix):
-            record = self._line_at(month, offset)
-            if record is not None and record["id"].startswith(prefix):
-                yield record
+            if month in current:
+                yield from self._line_at(month, offset, prefix)
         for month in self.months():
-            for _, record in self._from(month, covered.get(month, 0)):
-                if record["id"].startswith(prefix):
-                    yield record
+            if month not in current:
+                for _, record in self._from(month, 0):
+                    if record["id"].startswith(prefix):
+                        yield record
 
     def newest_first(self) -> Iterator[Record]:
         """Every archived run that was not deleted, newest month first."""
@@ -72,7 +80,6 @@ class History:
             runs: dict[str, Record] = {}
             for _, record in self._from(month, 0):
                 if record.get("deleted"):
-                    runs.pop(record["id"], None)
                     runs[record["id"]] = record
                 else:
                     runs.setdefault(record["id"], record)
@@ -84,58 +91,100 @@ class History:
             names = os.listdir(self.directory)
         except FileNotFoundError:
             return []
-        return sorted(name[:-6] for name in names if name.endswith(".jsonl"))
+        return sorted(n[:-6] for n in names if n.endswith(".jsonl") and _is_month(n[:-6]))
+
+    # Writing ----------------------------------------------------------------
 
     def _add(self, lines: list[tuple[str, Record]]) -> None:
         months: dict[str, bytes] = {}
         for month, record in lines:
             line = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
             months[month] = months.get(month, b"") + line
+        indexed = self._indexed_ends()
         for month, content in months.items():
             atomic.append(self._month(month), content)
-        self._extend_index()
+        try:
+            self._extend_index(indexed)
+        except (OSError, BrokenStore):
+            pass  # a cache: the months now have other stamps than it says and are read instead
 
-    def _extend_index(self) -> None:
-        """Brings the index up to the ends of the months. Losing it costs time only."""
+    def _indexed_ends(self) -> dict[str, int]:
+        """How far the index covers each month, asked before anything is appended."""
         covered = self._covered()
+        buckets = {*filter(_is_bucket, covered), *self._buckets()}
+        if not all(self._is_sound(bucket, covered) for bucket in buckets):
+            return {}
+        same = [month for month in self.months() if covered.get(month) == self._stamp(month)]
+        return {month: os.stat(self._month(month)).st_size for month in same}
+
+    def _extend_index(self, indexed: dict[str, int]) -> None:
+        if not indexed:
+            self._drop_index()
+        covered = {}
         buckets: dict[str, bytes] = {}
         for month in self.months():
-            for offset, record in self._from(month, covered.get(month, 0)):
+            covered[month] = self._stamp(month)  # before it is read: what comes later shows
+            for offset, record in self._from(month, indexed.get(month, 0)):
+                entry = f"{record['id']} {month} {offset}\n".encode("ascii", "replace")
                 bucket = record["id"][:2]
-                entry = f"{record['id']} {month} {offset}\n".encode()
                 buckets[bucket] = buckets.get(bucket, b"") + entry
-            covered[month] = os.stat(self._month(month)).st_size
         os.makedirs(self.index, mode=0o700, exist_ok=True)
         for bucket, content in buckets.items():
-            fd = atomic.open_append(os.path.join(self.index, bucket))
-            try:
-                atomic.write_all(fd, content)
-            finally:
-                os.close(fd)
-        text = "".join(f"{month} {size}\n" for month, size in sorted(covered.items()))
-        atomic.write(os.path.join(self.index, "covered"), text.encode(), durable=False)
+            atomic.append(os.path.join(self.index, bucket), content, durable=False)
+        for bucket in self._buckets():
+            covered[bucket] = str(os.stat(os.path.join(self.index, bucket)).st_size)
+        text = "".join(f"{name} {state}\n" for name, state in sorted(covered.items()))
+        atomic.write(os.path.join(self.index, "covered"), text.encode())
 
-    def _covered(self) -> dict[str, int]:
-        found = atomic.read(os.path.join(self.index, "covered"))
-        covered = {}
-        for line in (found[0] if found else b"").decode().splitlines():
-            month, _, size = line.partition(" ")
-            if size.isdigit() and self._size(month) >= int(size):
-                covered[month] = int(size)
-        return covered
+    def _drop_index(self) -> None:
+        for name in ("covered", *self._buckets()):  # in this order, should it be cut off here
+            try:
+                os.unlink(os.path.join(self.index, name))
+            except FileNotFoundError:
+                pass
+
+    def _buckets(self) -> list[str]:
+        try:
+            return list(filter(_is_bucket, os.listdir(self.index)))
+        except OSError:
+            return []
+
+    # Reading ----------------------------------------------------------------
+
+    def _covered(self) -> dict[str, str]:
+        """Month to stamp and bucket to length, as the index was when it was last extended."""
+        lines = self._cached("covered").splitlines()
+        return dict(line.split(" ", 1) for line in lines if " " in line)
+
+    def _is_sound(self, bucket: str, covered: dict[str, str]) -> bool:
+        """It is not fsynced, so a power cut may take some of it, and so may a person."""
+        size = covered.get(bucket, "")
+        try:
+            path = os.path.join(self.index, bucket)
+            return size.isdigit() and atomic.is_whole(path, int(size[:15]))
+        except (OSError, BrokenStore):
+            return False
 
     def _indexed(self, prefix: str) -> list[tuple[str, int]]:
-        found = atomic.read(os.path.join(self.index, prefix[:2]))
-        places = []
-        for line in (found[0] if found else b"").decode("ascii", "replace").splitlines():
+        places = set()
+        for line in self._cached(prefix[:2]).splitlines():
             run_id, _, place = line.partition(" ")
             month, _, offset = place.partition(" ")
             if run_id.startswith(prefix) and offset.isdigit():
-                places.append((month, int(offset)))
-        return sorted(set(places))
+                places.add((month, int(offset[:15])))
+        return sorted(places)
 
-    def _line_at(self, month: str, offset: int) -> Record | None:
-        return next((record for _, record in self._from(month, offset)), None)
+    def _cached(self, name: str) -> str:
+        try:
+            found = atomic.read(os.path.join(self.index, name))
+        except (OSError, BrokenStore):
+            return ""  # a cache that cannot be read is one that is not there
+        return found[0].decode("ascii", "replace") if found else ""
+
+    def _line_at(self, month: str, offset: int, prefix: str) -> Iterator[Record]:
+        place, record = next(self._from(month, offset), (-1, {}))
+        if place == offset and record["id"].startswith(prefix):
+            yield record
 
     def _from(self, month: str, offset: int) -> Iterator[tuple[int, Record]]:
         try:
@@ -153,17 +202,24 @@ class History:
     def _month(self, month: str) -> str:
         return os.path.join(self.directory, f"{month}.jsonl")
 
-    def _size(self, month: str) -> int:
-        try:
-            return os.stat(self._month(month)).st_size
-        except OSError:
-            return -1
+    def _stamp(self, month: str) -> str:
+        return ":".join(map(str, atomic.stamp(os.stat(self._month(month)))))
 
 
 def _month_of(record: Record) -> str:
     month = str(record["scheduled_time"])[:7]
     # The month becomes a file name, and runs.json may have been edited by hand.
-    return month if month.replace("-", "", 1).isdigit() and len(month) == 7 else "0000-00"
+    return month if _is_month(month) else "0000-00"
+
+
+def _is_month(name: str) -> bool:
+    year, dash, month = name[:4], name[4:5], name[5:]
+    digits = (year + month).isdigit() and name.isascii()
+    return digits and dash == "-" and len(name) == 7
+
+
+def _is_bucket(name: str) -> bool:
+    return len(name) == 2 and set(name) <= _HEX
 
 
 def _parse(line: bytes) -> Record | None:
@@ -172,5 +228,7 @@ def _parse(line: bytes) -> Record | None:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    whole = isinstance(record, dict) and isinstance(record.get("id"), str)
-    return record if whole and isinstance(record.get("scheduled_time"), str) else None
+    if not isinstance(record, dict) or not isinstance(record.get("scheduled_time"), str):
+        return None
+    run_id = record.get("id")
+    return record if isinstance(run_id, str) and _is_bucket(run_id[:2]) else None

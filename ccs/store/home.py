@@ -6,6 +6,7 @@ that others can write is refused, never repaired in silence. Lean: loaded by eve
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -13,6 +14,10 @@ from ccs.errors import BrokenStore
 
 FORMAT = 1
 COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
+FILE_MODE = 0o600
+_SAFE = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)  # Windows lacks the first two
 
 
 class Home:
@@ -95,21 +100,44 @@ class Home:
         return True
 
 
+def open_file(path: str, flags: int) -> int:
+    """A descriptor of a file of the store, never through a link. Raises BrokenStore, OSError."""
+    try:
+        return os.open(path, flags | _SAFE, FILE_MODE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise foreign(path, "regular file") from None
+        raise
+
+
 def check_private(status: os.stat_result, path: str, directory: bool = False) -> None:
     """Raises BrokenStore unless `path` is ours alone to write."""
     wanted = stat.S_ISDIR if directory else stat.S_ISREG
     if not wanted(status.st_mode):
-        kind = "directory" if directory else "regular file"
-        raise BrokenStore(f"{path} is not a {kind}", "move it away; ccs does not follow it")
+        raise foreign(path, "directory" if directory else "regular file")
     if os.name == "nt":
         return  # POSIX modes say nothing there; the profile directory's ACL protects the store.
     if status.st_uid not in (os.geteuid(), 0):
-        raise BrokenStore(f"{path} belongs to another user", f"chown {os.geteuid()} '{path}'")
+        raise BrokenStore(
+            f"{path} belongs to another user", f"chown {os.geteuid()} {_quoted(path)}"
+        )
     if status.st_mode & 0o022:
         raise BrokenStore(
             f"{path} can be written by others, who could make it run something as you",
-            f"chmod go-w '{path}'",
+            f"chmod go-w {_quoted(path)}",
         )
+
+
+def foreign(path: str, wanted: str) -> BrokenStore:
+    """The refusal of a link, a pipe or whatever else stands where a `wanted` belongs."""
+    return BrokenStore(
+        f"{path} is not a {wanted}",
+        f"ccs follows no links; move it away: mv {_quoted(path)} {_quoted(path + '.away')}",
+    )
+
+
+def _quoted(path: str) -> str:
+    return "'" + path.replace("'", "'\\''") + "'"
 
 
 def _user_home() -> str:

@@ -13,17 +13,15 @@ from __future__ import annotations
 import os
 import time
 
-from ccs.errors import LockTimeout
-from ccs.store.home import check_private
+from ccs.errors import BrokenStore, LockTimeout
+from ccs.store.home import check_private, open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_FLAGS = (
-    os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-)  # O_CREAT: whoever comes first makes it; it stays
 STORE_TIMEOUT = 10.0
+_SIGNATURE = 200
 
 
 class Lock:
@@ -40,7 +38,7 @@ class Lock:
             return self._acquire_by_filelock()
         import fcntl
 
-        fd = os.open(self.path, _FLAGS, 0o600)
+        fd = open_file(self.path, os.O_RDWR | os.O_CREAT)  # whoever comes first makes it; it stays
         try:
             check_private(os.fstat(fd), self.path)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,18 +80,19 @@ class Lock:
         """Who signed last. Only words for an error: the lock itself is the truth."""
         try:
             with open(self.path + ".holder", encoding="utf-8", errors="replace") as file:
-                return file.read(200).strip() or "another process"
+                return file.read(_SIGNATURE).strip() or "another process"
         except OSError:
             return "another process"
 
     def _sign(self, command: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
         try:
-            fd = os.open(self.path + ".holder", flags, 0o600)
-        except OSError:
+            fd = open_file(self.path + ".holder", os.O_WRONLY | os.O_CREAT)
+        except (OSError, BrokenStore):
             return  # the signature is a courtesy; the lock is held all the same
+        words = f"pid {os.getpid()} ({command or 'ccs'})".encode()[:_SIGNATURE]
         try:
-            os.write(fd, f"pid {os.getpid()} ({command or 'ccs'})\n".encode())
+            # One write of one length over the last signature: nobody reads half of it.
+            os.write(fd, words.ljust(_SIGNATURE) + b"\n")
         except OSError:
             pass  # as above: a full disk must not take the lock away
         finally:
@@ -121,8 +120,11 @@ def is_free(path: str) -> bool:
     """Whether nobody holds the lock now. A missing file is free."""
     if not os.path.exists(path):
         return True
-    with Lock(path) as lock:
-        return lock.acquire()
+    try:
+        with Lock(path) as lock:
+            return lock.acquire()
+    except FileNotFoundError:
+        return True  # its directory was removed in this moment
 
 
 def _still_there(fd: int, path: str) -> bool:

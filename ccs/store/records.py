@@ -21,16 +21,22 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+_HEX = frozenset("0123456789abcdef")
+_INFINITE = (float("inf"), float("-inf"))
+_CONTAINERS = frozenset((dict, list))
+_DEEPEST = 60
+
 
 class Content:
     """A file as it was read: what is in it and the stamp to recognise a change by."""
 
-    __slots__ = ("damaged", "envelope", "newer", "raw", "records", "stamp")
+    __slots__ = ("damaged", "entries", "envelope", "newer", "raw", "records", "stamp")
 
     def __init__(self, raw: bytes, stamp: atomic.Stamp | None) -> None:
         self.raw = raw
         self.stamp = stamp
         self.envelope: Record = {}
+        self.entries: list[Any] = []  # what the file lists, in its order: records and damaged
         self.records: list[Record] = []
         self.damaged: list[Any] = []
         self.newer = False
@@ -52,19 +58,19 @@ class Records:
         content = Content(*found)
         document = parse(content.raw, self.path)
         if isinstance(document, list):  # format 0: the prior system's bare list
-            entries = document
+            content.entries = document
         elif isinstance(document, dict) and isinstance(document.get(self.name), list):
-            entries = document.pop(self.name)
+            content.entries = document.pop(self.name)
             content.envelope = document
-            version = document.get("format", FORMAT)
-            content.newer = not isinstance(version, int) or version > FORMAT
+            content.newer = is_newer(document)
         else:
             raise BrokenStore(
                 f'{self.path} is not of the form {{"format": {FORMAT}, "{self.name}": [...]}}',
                 _mend(self.path),
             )
-        for entry in entries:
+        for entry in content.entries:
             if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+                entry["id"] = canonical(entry["id"])
                 content.records.append(entry)
             else:
                 content.damaged.append(entry)
@@ -73,14 +79,12 @@ class Records:
     def write(self, content: Content, records: list[Record]) -> atomic.Stamp:
         """Replaces the file and keeps what it held as `.prev`. Raises BrokenStore, OSError."""
         if content.newer:
-            raise BrokenStore(
-                f"{self.path} was written by a later version of ccs",
-                "use that version, or one at least as new",
-            )
+            raise too_new(self.path)
+        atomic.sweep(self.path)
         if content.raw:
-            original = not content.envelope and content.raw.lstrip()[:1] == b"["
-            keep = ".format-0" if original else ".prev"
-            atomic.write(self.path + keep, content.raw, durable=original)
+            if content.raw.lstrip()[:1] == b"[":
+                atomic.write(self.path + ".format-0", content.raw)
+            atomic.write(self.path + ".prev", content.raw)
         document = {"format": FORMAT, **content.envelope, self.name: [*records, *content.damaged]}
         return atomic.write(self.path, encode(document))
 
@@ -102,9 +106,20 @@ def encode(document: Any) -> bytes:
 def parse(raw: bytes, path: str) -> Any:
     """Raises BrokenStore that names the line."""
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(
+            raw.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_each_key_once,
+        )
+        if not _too_deep(document):
+            return document
+        where = "nested too deeply"
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}: {error.msg}"
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        where = f"line {line}: byte 0x{raw[error.start]:02x} is not UTF-8"
     except RecursionError:
         where = "nested too deeply"
     except ValueError as error:
@@ -112,8 +127,59 @@ def parse(raw: bytes, path: str) -> Any:
     raise BrokenStore(f"{path} cannot be read: {where}", _mend(path))
 
 
+def canonical(identity: str) -> str:
+    """A UUID however it was typed (uuidgen of macOS prints capitals); anything else as it is."""
+    digits = identity.lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
+    if len(digits) != 32 or not set(digits) <= _HEX:
+        return identity
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def is_newer(document: Record) -> bool:
+    """Whether a later version of ccs wrote it, or nobody knows who."""
+    version = document.get("format", FORMAT)
+    return not isinstance(version, int) or version > FORMAT
+
+
+def too_new(path: str) -> BrokenStore:
+    return BrokenStore(
+        f"{path} was written by a later version of ccs", "use that version, or one at least as new"
+    )
+
+
+# What follows refuses what would be read but lost or impossible to write back.
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if value in _INFINITE:
+        raise ValueError(f"{number[:40]} is too large a number")
+    return value
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> Record:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:40]!r} stands twice in one object")
+    "".join(record).encode()  # half a surrogate pair: the models could read but not write it
+    return record
+
+
+def _too_deep(document: Any) -> bool:
+    """The parser and the models each take another depth; within this one all of them agree."""
+    level: list[Any] = [[document]]
+    for _ in range(_DEEPEST):
+        inside = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [value for values in inside for value in values if type(value) in _CONTAINERS]
+        if not level:
+            return False
+    return True
 
 
 def _mend(path: str) -> str:

@@ -14,11 +14,13 @@ and only after the outcome is in runs.json. Lean.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
 from ccs.errors import CcsError
 from ccs.store import atomic
+from ccs.store.home import open_file
 from ccs.store.lock import Lock
 
 TYPE_CHECKING = False
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 RESERVED = 64 * 1024
+# Somebody asked for a stop while the directory was being removed.
+_FILLED_AGAIN = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class RunDir:
@@ -67,6 +71,8 @@ class RunDir:
 
     def mark_started(self, owner: Record) -> bool:
         """Once in a run's life; False when it was made before. Raises OSError."""
+        if self.started():
+            return False  # the owner that stands there is the one that made it
         atomic.write(self._file("owner"), json.dumps(owner).encode(), durable=False)
         self._reserve()
         return atomic.create(self._file("started"))
@@ -83,11 +89,9 @@ class RunDir:
         return self._json("owner") or {}
 
     def _reserve(self) -> None:
-        fd = os.open(self._file("reserve"), os.O_WRONLY | os.O_CREAT, 0o600)
+        fd = open_file(self._file("reserve"), os.O_WRONLY | os.O_CREAT)
         try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(fd, 0, RESERVED)
-            else:
+            if not _allocated(fd):
                 atomic.write_all(fd, b"\0" * RESERVED)
             atomic.flush(fd)
         finally:
@@ -102,7 +106,7 @@ class RunDir:
         if len(content) > RESERVED or not os.path.exists(reserve):
             atomic.write(self._file("outcome.json"), content)
             return
-        fd = os.open(reserve, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+        fd = open_file(reserve, os.O_WRONLY)
         try:
             atomic.write_all(fd, content)
             os.ftruncate(fd, len(content))
@@ -118,25 +122,39 @@ class RunDir:
     # Stopping ---------------------------------------------------------------
 
     def ask_to_stop(self, reason: str) -> None:
-        atomic.create(self._file("stop"), reason.encode())
+        """The first reason stands. Works on a full disk too: then the file says it by being there.
+
+        Raises FileNotFoundError when the run has ended.
+        """
+        path = self._file("stop")
+        if os.path.exists(path):
+            return
+        try:
+            atomic.write(path, reason.encode())  # whole at once: nobody acts on half a reason
+        except FileNotFoundError:
+            raise
+        except OSError:
+            atomic.create(path)
 
     def stop_reason(self) -> str | None:
         """Why the run is to end, None while nobody asked."""
         try:
             with open(self._file("stop"), encoding="ascii", errors="replace") as file:
-                return file.read(20) or "stopped"
+                return file.read(20).strip() or "stopped"
         except FileNotFoundError:
             return None
 
     def remove(self) -> None:
         """Called with the run's lock held. `lock` goes last: while it is there the run is ours."""
-        try:
+        while self.exists():
             names = os.listdir(self.path)
-        except FileNotFoundError:
-            return
-        for name in sorted(names, key=lambda name: name == "lock"):
-            self._remove(name)
-        os.rmdir(self.path)
+            for name in sorted(names, key=lambda name: name == "lock"):
+                self._remove(name)
+            try:
+                os.rmdir(self.path)
+            except OSError as error:
+                if error.errno not in _FILLED_AGAIN:
+                    raise
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -157,6 +175,18 @@ class RunDir:
         try:
             found = atomic.read(self._file(name))
             record = json.loads(found[0]) if found else None
-        except (ValueError, CcsError):
+        except (ValueError, RecursionError, CcsError):
             return None  # not written whole: as if it had not been written
         return record if isinstance(record, dict) else None
+
+
+def _allocated(fd: int) -> bool:
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        os.posix_fallocate(fd, 0, RESERVED)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            return False  # ZFS, some network file systems
+        raise
+    return True

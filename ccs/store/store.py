@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +50,10 @@ class Store:
     def rundir(self, run_id: str) -> RunDir:
         return RunDir(self.home.runs, run_id)
 
+    def rundirs(self) -> list[str]:
+        """The ids of the runs that have a directory."""
+        return os.listdir(self.home.runs)
+
     def settings(self) -> Settings:
         return self.read_settings()[0]
 
@@ -69,20 +75,47 @@ class Store:
             raise BrokenStore(f"{self.home.settings}: {words}", "mend it by hand") from None
 
     def write_settings(self, settings: Settings) -> None:
-        atomic.write(self.home.settings, records.encode({"format": FORMAT, **settings.record()}))
+        """Called under the store lock. Raises BrokenStore for a broken or a later file."""
+        path = self.home.settings
+        found = atomic.read(path)
+        if found is not None:
+            self.read_settings()
+            standing = records.parse(found[0], path)
+            if records.is_newer(standing):
+                raise records.too_new(path)
+            atomic.write(path + (".prev" if "format" in standing else ".format-0"), found[0])
+        atomic.write(path, records.encode({"format": FORMAT, **settings.record()}))
+
+    def forget_cursor(self, task_id: str) -> None:
+        """Of a deleted task. Called under the store lock."""
+        content = self.cursors.read()
+        left = [entry for entry in content.records if entry["id"] != task_id]
+        if len(left) < len(content.records):
+            self.cursors.write(content, left)
 
     # Runs live in two places ------------------------------------------------
 
     def knows_run(self, run_id: str) -> bool:
         """Whether a run of this id exists, finished long ago, or was deleted."""
-        return self.runs.get(run_id) is not None or self.history.knows(run_id)
+        # As it stands there, valid or not: what cannot be read is not run again for that.
+        standing = self.runs.file.read().records
+        return any(one["id"] == run_id for one in standing) or self.history.knows(run_id)
 
     def get_run(self, run_id: str) -> Run | None:
+        """Raises BrokenStore for an archived run that was damaged."""
         run = self.runs.get(run_id)
         if run is not None:
             return run
         archived = self.history.get(run_id)
-        return Run.model_validate(archived) if archived else None
+        return self._archived(archived) if archived else None
+
+    def _archived(self, line: dict[str, Any]) -> Run:
+        try:
+            return Run.model_validate(line)
+        except ValidationError as error:
+            words = "; ".join(complaints(error))
+            where = self.history.directory
+            raise BrokenStore(f"{where}: run {line['id']}: {words}", "mend it by hand") from None
 
     def find_run(self, reference: str) -> Run:
         """By id or unique prefix, in runs.json and in history. Raises NotFound, Ambiguous."""
@@ -103,20 +136,30 @@ class Store:
         seen = {run.id for run in recent}
         yield from recent
         for line in self.history.newest_first():
-            if line["id"] not in seen:
-                yield Run.model_validate(line)
+            if line["id"] in seen:
+                continue
+            try:
+                run = self._archived(line)
+            except BrokenStore:
+                continue  # one bad line must not end the list
+            yield run
 
     def archive(self, kept: int) -> None:
         """Moves the oldest finished runs into history. Called under the store lock."""
         content = self.runs.file.read()
-        finished = [one for one in content.records if _settled(one)]
-        if len(finished) <= kept + BATCH:
+        if len(content.records) < kept + BATCH:
             return
-        needed = _referred(content.records)
-        finished.sort(key=lambda one: str(one.get("scheduled_time")))
-        leaving = [one for one in finished[:-kept] if one["id"] not in needed]
-        self.history.append(leaving)
-        gone = {one["id"] for one in leaving}
+        staying = _referred(content.records) | _doubled(content.records)
+        runs = self.runs.judge(content).records
+        finished = sorted(
+            (run for run in runs if not run.unfinished), key=lambda run: run.scheduled_time
+        )
+        oldest = finished[: max(0, len(finished) - kept)]
+        leaving = [run for run in oldest if run.id not in staying]
+        if len(leaving) < BATCH:
+            return
+        self.history.append([run.record() for run in leaving])
+        gone = {run.id for run in leaving}
         self.runs.file.write(content, [one for one in content.records if one["id"] not in gone])
 
     def forget_runs(self, runs: list[Run]) -> None:
@@ -126,17 +169,21 @@ class Store:
             self.runs.remove(run.id for run in runs)
 
 
-def _settled(record: dict[str, Any]) -> bool:
-    try:
-        return not Run.model_validate(record).unfinished
-    except ValidationError:
-        return False  # reported where runs are read; a bad record is not moved about
-
-
 def _referred(entries: list[dict[str, Any]]) -> set[str]:
     """Ids of runs that something unfinished goes back to."""
     unfinished = [one for one in entries if one.get("status") in ("upcoming", "running")]
-    parents = {one.get(key) for one in unfinished for key in ("resumed_from", "retry_of")}
-    going_on = {one.get("job_run") for one in unfinished} - {None}
-    siblings = {one["id"] for one in entries if one.get("job_run") in going_on}
-    return {parent for parent in parents if parent} | siblings
+    parents = _texts(one.get(key) for one in unfinished for key in ("resumed_from", "retry_of"))
+    going_on = _texts(one.get("job_run") for one in unfinished)
+    siblings = {one["id"] for one in entries if _texts([one.get("job_run")]) & going_on}
+    return parents | siblings
+
+
+def _texts(values: Iterable[Any]) -> set[str]:
+    """Entries come as they stand in the file, where anything may stand."""
+    return {records.canonical(value) for value in values if isinstance(value, str)}
+
+
+def _doubled(entries: list[dict[str, Any]]) -> set[str]:
+    """Were the one that is read taken away, its double would come to life."""
+    counts = Counter(one["id"] for one in entries)
+    return {run_id for run_id, count in counts.items() if count > 1}

@@ -194,9 +194,18 @@ def test_a_limit_is_known_by_its_word_in_the_result_or_the_message() -> None:
 def test_a_429_is_a_limit_only_beside_a_rejected_window() -> None:
     refused = failure(api_error_status=429)
     allowed = the("oauth_allowed_stream", "rate_limit_event")
-    assert verdict(rejection(), refused) == ("limited", "usage_limit")
-    assert verdict(rejection(), allowed, refused) == ("failed", "rate_limited")
-    assert verdict(rejection(), failure(api_error_status=529)) == ("failed", "overloaded")
+    rejected = rejection(rateLimitType="five_hour", resetsAt=1795212295)
+    assert verdict(rejected, refused) == ("limited", "usage_limit")
+    assert verdict(rejected, allowed, refused) == ("failed", "rate_limited")
+    assert verdict(rejected, failure(api_error_status=529)) == ("failed", "overloaded")
+
+
+@pytest.mark.parametrize("named", [{}, {"rateLimitType": "five_hour"}, {"resetsAt": 1795212295}])
+def test_a_throttle_names_no_window_and_is_no_limit(named: dict[str, Any]) -> None:
+    assert the("oauth_throttle", "rate_limit_event")["rate_limit_info"]["status"] == "rejected"
+    outcome = ended(rejection(**named), failure(api_error_status=429))
+    assert (outcome["status"], outcome["reason"]) == ("failed", "rate_limited")
+    assert (outcome["limit_type"], outcome["resets_at"]) == (None, None)
 
 
 def test_a_rejected_window_paid_by_overage_is_a_success() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from messages_api import MessagesApi
+from real_program import RealProgram
 
 HERE = Path(__file__).parent
 ENVIRONMENT = dict(os.environ)  # as at the start, before any fixture moves HOME
@@ -45,9 +46,11 @@ def client_env(api, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     (home / ".claude.json").write_text("{}\n")  # clients that create it side by side may complain
+    (tmp_path / "tmp").mkdir()
     return {
         "PATH": ENVIRONMENT.get("PATH", os.defpath),
         "HOME": str(home),
+        "TMPDIR": str(tmp_path / "tmp"),  # each run leaves a directory there
         "ANTHROPIC_BASE_URL": api.url,
         "CLAUDE_CODE_OAUTH_TOKEN": TOKEN,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -57,3 +60,13 @@ def client_env(api, tmp_path):
         "DISABLE_ERROR_REPORTING": "1",
         "IS_SANDBOX": "1",  # or bypass permissions are refused to root
     }
+
+
+@pytest.fixture
+def ccs(client, client_env, tmp_path):
+    """The installed ccs with a store of its own, which runs the real client."""
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("what a run started is looked up in /proc")
+    program = RealProgram(tmp_path / "ccs", client, client_env)
+    yield program
+    program.end_everything()

@@ -74,6 +74,7 @@ class Request(NamedTuple):
     path: str
     body: dict
     session: str | None
+    authorization: str | None = None
 
 
 def _plain(value):
@@ -179,6 +180,12 @@ class Account:
             reset = self._told.setdefault(key, math.ceil(now + seconds))
             return now < reset, reset
 
+    def told_reset(self, session):
+        """The moment a `limit` named to this session."""
+        with self._lock:
+            [reset] = {reset for (who, _), reset in self._told.items() if who == session}
+            return reset
+
     def used_up(self, directive):
         with self._lock:
             self._answered[directive.source] += 1
@@ -198,7 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error(415, "invalid_request_error", f"stand-in: {encoding} body")
         body = json.loads(gzip.decompress(raw) if encoding == "gzip" else raw)
         session = self.headers.get("x-claude-code-session-id")
-        self.server.api.requests.append(Request(self.path, body, session))
+        told = Request(self.path, body, session, self.headers.get("authorization"))
+        self.server.api.requests.append(told)
         return self._answer(directive_of(body), body, session)
 
     def _unknown(self):

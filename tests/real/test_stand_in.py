@@ -154,7 +154,7 @@ def test_reply(run, api):
     told = run("[[stub: reply text='all well']]")
     assert (told.exit_code, told.result["is_error"]) == (0, False)
     assert told.result["result"] == "all well"
-    assert [(path, session) for path, _, session in api.requests] == [
+    assert [(each.path, each.session) for each in api.requests] == [
         ("/v1/messages?beta=true", told.result["session_id"])
     ]
     assert api.strays == []

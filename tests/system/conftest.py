@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ class Result:
 
 class Program:
     """`ccs` with a store, a home and a working directory of its own. Mock mode by default."""
+
+    program = CCS
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -120,13 +124,94 @@ class Program:
         self.until(lambda: any(line.startswith(run_id) for line in self.launches()))
         return self.run(run_id)
 
+    def saved(self, name: str) -> list[dict[str, Any]]:
+        """The records of one file, as they stand in it."""
+        path = self.store / f"{name}.json"
+        return json.loads(path.read_text())[name] if path.exists() else []
+
+    def save(self, name: str, *records: dict[str, Any]) -> None:
+        self.files({f"store/{name}.json": json.dumps({"format": 1, name: records})})
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Every file of the store but the locks, which are signed by who takes them."""
+        return {
+            str(path.relative_to(self.store)): path.read_bytes()
+            for path in sorted(self.store.rglob("*"))
+            if path.is_file() and path.parent.name != "locks"
+        }
+
+    def popen(self, *words: str, **streams: Any) -> subprocess.Popen[str]:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+        return subprocess.Popen([CCS, *words], cwd=self.work, env=self.env, text=True, **streams)
+
     def launches(self) -> list[str]:
         return self.ledger.read_text().splitlines() if self.ledger.exists() else []
 
+    def end_everything(self) -> None:
+        """Whatever a failed test left running: all of it carries this store in its environment."""
+        mine = f"CCS_HOME={self.store}".encode()
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if mine in path.read_bytes().split(b"\0"):
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+            except OSError:
+                continue  # gone, or not ours to read
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """One store for many questions that must not change it."""
+    program = Program(tmp_path_factory.mktemp("shared"))
+    program.settings(mock_mode=True)
+    program.store.chmod(0o700)
+    yield program
+    program.end_everything()
+
 
 @pytest.fixture
-def ccs(tmp_path: Path) -> Program:
+def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`inside(program, *words)`: the same door without a process of its own, a hundred times as
+    fast; for commands that start and wait for nothing.
+    """
+    from ccs.cli.main import main
+
+    def call(program: Program, *words: str) -> Result:
+        for name, value in program.env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(program.work)
+        monkeypatch.setattr(sys, "argv", ["ccs", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert isinstance(stop.value.code, int)
+        return Result(stop.value.code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def quick(tmp_path: Path, inside: Any) -> Iterator[Program]:
+    """`ccs`, but what only reads and writes records is done inside this process."""
+
+    class Quick(Program):
+        def __call__(self, *words: str, stdin: str | None = None, **env: str) -> Result:
+            starts = {"run", "stop", "restart", "log", "tick", "delete"} & set(words[:2])
+            if starts or env or stdin is not None:
+                return super().__call__(*words, stdin=stdin, **env)
+            done = inside(self, *words)
+            assert isinstance(done, Result)
+            return done
+
+    program = Quick(tmp_path)
+    program.settings(mock_mode=True)
+    program.store.chmod(0o700)
+    yield program
+    program.end_everything()
+
+
+@pytest.fixture
+def ccs(tmp_path: Path) -> Iterator[Program]:
     program = Program(tmp_path)
     program.settings(mock_mode=True)
     program.store.chmod(0o700)
-    return program
+    yield program
+    program.end_everything()

@@ -1,0 +1,235 @@
+"""What describes a task on the command line, and how that becomes its fields."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from ccs.cli import params
+from ccs.cli.output import Output
+from ccs.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from ccs.model.task import Task
+    from ccs.store.store import Store
+
+# Beyond what the model takes; an endless file must not fill the memory before it is refused.
+_LONGEST_PROMPT = 10_000_001
+
+task_options = params.options(
+    click.option("--name", help="A name for people; by default the prompt's beginning."),
+    click.option("--prompt", "--command", "prompt", help="What the agent is asked to do."),
+    click.option("--prompt-file", help="Read the prompt from a file now; - is standard input."),
+    click.option(
+        "--prompt-type",
+        type=click.Choice(["prompt", "slash_command", "file"]),
+        help="file: --prompt names a file that is read at each launch, from where the task runs.",
+    ),
+    click.option("--job", help="The job it belongs to ('none' takes it out)."),
+    click.option(
+        "--working-directory",
+        help="Where a task without a job runs. On create: here. A job's tasks run in the job's.",
+    ),
+    click.option("--cron", help="Run by a cron expression, as in '*/15 * * * *'."),
+    click.option(
+        "--at", help="Run once: 2026-12-24T18:00, +2h, 09:00 (the next one) or 'tomorrow 09:00'."
+    ),
+    click.option("--manual", is_flag=True, help="Run only when asked. On create: the default."),
+    click.option(
+        "--tz", help="Time zone of the schedule, as in Europe/Berlin. Else the machine's."
+    ),
+    click.option(
+        "--model", help="sonnet, opus, haiku, a full name, or 'default': what the client prefers."
+    ),
+    click.option("--fallback-model", help="Used when the model is overloaded."),
+    click.option("--profile", help="Profile by id or name ('none' takes it away)."),
+    click.option("--zai", is_flag=True, help="The profile made by profiles create --template zai."),
+    click.option("--bedrock", is_flag=True, help="The same for --template bedrock."),
+    click.option(
+        "--permissions",
+        help="bypass, acceptEdits, default, plan, auto, dontAsk or manual. On create: bypass, "
+        "which lets the agent do anything you may do.",
+    ),
+    click.option("--session-mode", help="new; reuse and fork are kept, but not run yet."),
+    click.option("--allowed-tools", multiple=True, help="Comma list; repeatable; '' empties it."),
+    click.option("--disallowed-tools", multiple=True, help="Comma list; repeatable."),
+    click.option("--append-system-prompt", help="Added to the client's system prompt."),
+    click.option(
+        "--mcp-config", multiple=True, help="MCP configuration: a file or JSON; repeatable."
+    ),
+    click.option("--add-dir", "add_dirs", multiple=True, help="Further directory; repeatable."),
+    click.option("--extra-arg", "extra_args", multiple=True, help="Passed on to the client."),
+    click.option("--max-turns", type=int, help="End after this many turns."),
+    click.option("--max-budget-usd", type=float, help="End when this much is spent."),
+    click.option("--timeout", help="Longest run, as in 90m. On create: 4h."),
+    click.option(
+        "--overlap", help="When a slot comes while it runs: skip, queue, replace or allow."
+    ),
+    click.option("--catch-up", help="Slots missed while the machine slept: one, none or all."),
+    click.option("--grace", help="How late a slot may still run, as in 2h."),
+    click.option("--priority", type=int, help="Higher goes first when places are short."),
+    click.option("--verify", help="A command that decides success. Kept, but not run yet."),
+    click.option(
+        "--until-green", type=int, help="Rounds of sending verify's output back. Not yet."
+    ),
+    click.option("--isolation", help="none; worktree and tmux are kept, but not run yet."),
+    click.option("--on-limit", help="At a usage limit: park, fail or hold. Not acted on yet."),
+    click.option("--retry-attempts", type=int, help="Attempts in all. Kept, not acted on yet."),
+    click.option("--tag", "tags", multiple=True, help="A word to find it by; repeatable."),
+    click.option("--enabled/--disabled", default=None, help="Whether its schedule counts."),
+    click.option(
+        "--commit-on-success/--no-commit-on-success",
+        default=None,
+        help="Commit what a successful run changed. Kept, not acted on yet.",
+    ),
+)
+
+# Fields that stand in the record as they were typed.
+_PLAIN = (
+    *("name", "prompt_type", "enabled", "priority", "commit_on_success"),
+    *("fallback_model", "append_system_prompt", "max_turns", "max_budget_usd", "timeout"),
+    *("session_mode", "isolation", "overlap", "catch_up", "grace"),
+    *("verify", "until_green", "on_limit"),
+)
+
+
+def task_fields(
+    store: Store, options: dict[str, Any], out: Output, present: Task | None = None
+) -> dict[str, Any]:
+    """The task's fields from what was on the command line; `present`: the task to be changed."""
+    fields = params.given({name: options[name] for name in _PLAIN})
+    fields |= params.given(
+        {
+            "prompt": _prompt(options),
+            "schedule": _schedule(options, present),
+            "working_directory": params.directory(options["working_directory"], out),
+            "allowed_tools": params.split(options["allowed_tools"]),
+            "disallowed_tools": params.split(options["disallowed_tools"]),
+            "permissions": _permissions(options["permissions"]),
+            "tags": _words(options["tags"]),
+            "extra_args": _words(options["extra_args"]),
+            "mcp_config": _words(tuple(map(_mcp_config, options["mcp_config"]))),
+            "add_dirs": _words(tuple(_directory(one, out) for one in options["add_dirs"])),
+        }
+    )
+    if options["retry_attempts"] is not None:
+        fields["retry"] = {"max_attempts": options["retry_attempts"]}
+    return fields | _model(options["model"]) | _references(store, options)
+
+
+def _references(store: Store, options: dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if options["job"] is not None:
+        fields["job_id"] = None if options["job"] == "none" else store.jobs.find(options["job"]).id
+    profile = params.profile_reference(
+        store, options["profile"], options["zai"], options["bedrock"]
+    )
+    if profile is not None:
+        fields["profile"] = profile or None
+    return fields
+
+
+def _model(given: str | None) -> dict[str, str | None]:
+    if given is None:
+        return {}
+    if not given.strip():
+        # An unset shell variable must not choose the client's own, perhaps dearer, model.
+        raise InvalidInput("--model is empty", "name a model, or 'default' for the client's own")
+    return {"model": None if given == "default" else given}
+
+
+def _words(values: tuple[str, ...]) -> list[str] | None:
+    """None when not given; a single '' empties the list."""
+    return [one for one in values if one] if values else None
+
+
+def _directory(path: str, out: Output) -> str:
+    return (params.directory(path, out) or "") if path else ""
+
+
+def _mcp_config(given: str) -> str:
+    """A file's name holds wherever the task runs; anything else is JSON for the client to read."""
+    path = os.path.expanduser(given)
+    return os.path.abspath(path) if os.path.isfile(path) else given
+
+
+def _prompt(options: dict[str, Any]) -> str | None:
+    path = options["prompt_file"]
+    if path is None:
+        return _utf8(options["prompt"])
+    if options["prompt"] is not None:
+        raise InvalidInput("give one of --prompt and --prompt-file")
+    if path == "-":
+        return _text(sys.stdin.buffer, "standard input")
+    try:
+        with open(path, "rb") as file:
+            return _text(file, path)
+    except OSError as error:
+        raise InvalidInput(f"--prompt-file {path}: {error.strerror}") from None
+
+
+def _utf8(words: str | None) -> str | None:
+    """Python hands a byte that is not UTF-8 on as half a surrogate pair."""
+    if words is not None and any("\ud800" <= letter <= "\udfff" for letter in words):
+        raise InvalidInput("--prompt is not UTF-8", "put it into a file: --prompt-file")
+    return words
+
+
+def _text(file: BinaryIO, name: str) -> str:
+    try:
+        return file.read(_LONGEST_PROMPT).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        words = f"--prompt-file {name}: byte {error.start} is not UTF-8"
+        raise InvalidInput(words, "save it as UTF-8 text") from None
+
+
+def _schedule(options: dict[str, Any], present: Task | None) -> dict[str, Any] | None:
+    from ccs.host import zone
+
+    kinds = [name for name in ("cron", "at", "manual") if options[name] not in (None, False)]
+    if len(kinds) > 1:
+        raise InvalidInput(f"give one of {', '.join('--' + kind for kind in kinds)}")
+    before = present.schedule.record() if present else {}
+    tz = options["tz"]
+    if tz is None:
+        # The zone was chosen once; a new time does not move the task to another.
+        tz = before.get("timezone") or zone.local_name(os.environ)
+    if kinds == ["cron"]:
+        return {"schedule_type": "cron", "cron": options["cron"], "timezone": tz}
+    if kinds == ["at"]:
+        at = _moment(options["at"], tz, params.now())
+        return {"schedule_type": "once", "at": at, "timezone": tz}
+    if options["tz"] is None:
+        return {"schedule_type": "manual"} if kinds else None
+    if not kinds and "cron" in before:
+        return {**before, "timezone": tz}
+    raise InvalidInput("--tz goes with --cron or --at")
+
+
+def _moment(words: str, tz: str, now: datetime) -> datetime:
+    from ccs.schedule import at
+
+    try:
+        return at.parse(words, now, _zone(tz, now))
+    except OverflowError:  # the first and last days there are, in another zone
+        raise InvalidInput(f"{words!r} is out of reach") from None
+
+
+def _zone(name: str, now: datetime) -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
+    from ccs.model.schedule import Once
+
+    Once.checked({"at": now, "timezone": name})  # a wrong name is refused as any wrong field is
+    return ZoneInfo(name)
+
+
+def _permissions(given: str | None) -> str | None:
+    """The prior system wrote a list here; its first word was what counted."""
+    return given.strip("[]'\" ").split(",")[0].strip("'\" ") if given else given

@@ -1,0 +1,87 @@
+"""The last look before a client may run, and the start mark, in one hold of the store lock.
+
+The launcher decided outside the lock, and time has passed since; whatever no longer holds makes
+the supervisor leave, and the run goes on waiting. Lean.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ccs import instant
+from ccs.errors import LockTimeout
+from ccs.host import process
+from ccs.schedule.admission import held_reason
+from ccs.store import atomic
+from ccs.store.home import Home
+from ccs.store.lock import STORE_TIMEOUT, Lock
+from ccs.store.records import Records
+from ccs.store.rundir import RunDir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
+    Record = dict[str, Any]
+
+
+def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
+    """Whether this supervisor may start the client. Called with the run's lock held.
+
+    True: owner, start mark and `running` are on disk. False: nothing is, and it must leave.
+    """
+    runs = Records(home.collection("runs"), "runs")
+    with Lock(home.store_lock) as lock:
+        try:
+            lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
+            content = runs.read()
+            run = next((one for one in content.records if one["id"] == asked["run"]), None)
+            if run is None or not _admitted(home, rundir, run, asked, content.records):
+                rundir.forget_starts()  # left in order: this start does not count against the run
+                return False
+            if not rundir.mark_started(process.identity(os.getpid())):
+                return False
+        except LockTimeout:
+            return False
+        except OSError:  # no room for mark and outcome: not started, so that nothing gets lost
+            rundir.forget_starts()
+            return False
+        run.update(status="running", start_time=instant.text(now), held_reason=None)
+        run.update(session_id=asked["session"], cwd=asked["cwd"])
+        try:
+            runs.write(content, content.records)
+        except OSError:
+            rundir.unmark()
+            return False
+    return True
+
+
+def _admitted(
+    home: Home, rundir: RunDir, run: Record, asked: Record, everything: list[Record]
+) -> bool:
+    """Whether what the launcher saw still holds."""
+    if run["status"] != "upcoming" or rundir.stop_reason() is not None:
+        return False
+    if not _task_unchanged(home, asked):
+        return False
+    others = [one for one in everything if one is not run]
+    unfinished = [one for one in others if one["status"] in ("upcoming", "running")]
+    if any(one.get("session_id") == asked["session"] for one in unfinished):
+        return False
+    running = [one["task_id"] for one in others if one["status"] == "running"]
+    task, limit = run["task_id"], asked["limit"]
+    return held_reason(task, asked["overlap"], asked["forced"], running, limit) is None
+
+
+def _task_unchanged(home: Home, asked: Record) -> bool:
+    """The stamp tells without reading; only a changed file is looked into."""
+    tasks = Records(home.collection("tasks"), "tasks")
+    try:
+        now = atomic.stamp(os.stat(tasks.path))
+    except FileNotFoundError:
+        return False
+    if list(now) == asked["tasks_stamp"]:
+        return True
+    wanted = asked["task"]["id"]
+    return any(one == asked["task"] for one in tasks.read().records if one["id"] == wanted)

@@ -1,0 +1,259 @@
+"""The launch protocol with real processes: raced, killed, refused room; yet once and never lost.
+
+Each started client appends its run id to a ledger, so a double launch shows as two lines.
+"""
+
+from __future__ import annotations
+
+import collections
+import fcntl
+import json
+import os
+import signal
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from conftest import CCS
+
+TICKS = int(os.environ.get("CCS_RACING_TICKS", "40"))
+
+
+def carriers(run_id: str) -> list[int]:
+    """PIDs that carry the run's marker: its client and tools."""
+    entry = f"CCS_RUN_ID={run_id}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if entry in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def supervisor(ccs, run_id: str) -> int:
+    """Its PID, once it has said so."""
+    owner = ccs.store / "runs" / run_id / "owner"
+    return json.loads(ccs.until(lambda: owner.exists() and owner.read_text()))["pid"]
+
+
+def launches(ccs) -> collections.Counter[str]:
+    return collections.Counter(line.split()[0] for line in ccs.launches())
+
+
+def test_many_ticks_at_once_launch_a_slot_once(ccs):
+    ccs.task("[[mock: success]]", "--at", "+1s")
+    ccs.until(lambda: ccs("tick", "--verbose").err)  # the slot has come: that tick launched it
+    ccs.task("[[mock: success]]", "--at", "+1s")
+    ccs.until(lambda: ccs.ok("scheduler").json["scheduled_tasks"] == [])
+    crowd = [
+        subprocess.Popen([CCS, "tick"], env=ccs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(TICKS)
+    ]
+    said = [one.communicate(timeout=120) for one in crowd]
+    assert [one.returncode for one in crowd] == [0] * TICKS
+    assert said == [(b"", b"")] * TICKS
+    ccs.until(lambda: all(run["status"] == "success" for run in ccs.recorded()))
+    assert set(launches(ccs).values()) == {1}
+    assert len(launches(ccs)) == 2
+
+
+def test_a_killed_supervisor_leaves_no_client_no_tool_and_a_lost_run(ccs):
+    run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
+    ccs.running(run_id)
+    ccs.until(lambda: len(carriers(run_id)) >= 2)  # the client and its tool shell
+    os.kill(supervisor(ccs, run_id), signal.SIGKILL)
+    assert carriers(run_id), "the client outlives its supervisor"
+    ccs.until(lambda: ccs("tick") and ccs.run(run_id)["status"] == "lost")
+    assert ccs.run(run_id)["reason"] == "crash"
+    assert carriers(run_id) == []
+    assert launches(ccs) == {run_id: 1}
+    assert not (ccs.store / "runs" / run_id).exists()
+
+
+def test_the_lock_is_held_while_the_client_lives_and_free_when_both_are_gone(ccs):
+    run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
+    ccs.running(run_id)
+    (lock := (ccs.store / "runs" / run_id / "lock").open()).fileno()
+    ccs.until(lambda: len(carriers(run_id)) >= 2)
+    os.kill(supervisor(ccs, run_id), signal.SIGKILL)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for pid in carriers(run_id):
+        os.kill(pid, signal.SIGKILL)
+
+    def free() -> bool:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    ccs.until(free)
+    lock.close()
+
+
+def test_a_client_that_finished_without_its_supervisor_is_judged_by_its_result(ccs):
+    run_id = ccs.start(ccs.task("[[mock: slow seconds=300]]"))
+    ccs.running(run_id)
+    stream = ccs.store / "logs" / f"run_{run_id}.jsonl"
+    ccs.until(lambda: stream.exists() and '"init"' in stream.read_text())
+    os.kill(supervisor(ccs, run_id), signal.SIGKILL)
+    with stream.open("a") as file:  # what the client would have got out a moment earlier
+        result = {"type": "result", "subtype": "success", "is_error": False, "num_turns": 1}
+        file.write("\n" + json.dumps(result) + "\n")
+    ccs.until(lambda: ccs("tick") and ccs.run(run_id)["status"] == "success")
+
+
+def test_a_supervisor_told_to_end_leaves_a_shutdown_and_no_process(ccs):
+    run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
+    ccs.running(run_id)
+    ccs.until(lambda: len(carriers(run_id)) >= 2)
+    os.kill(supervisor(ccs, run_id), signal.SIGTERM)
+    ended = ccs.ended(run_id)
+    assert (ended["status"], ended["reason"]) == ("lost", "shutdown")
+    assert carriers(run_id) == []
+
+
+@pytest.mark.parametrize("kind", ["tool seconds=300", "hang", "stubborn"])
+def test_stop_ends_the_whole_tree(ccs, kind):
+    run_id = ccs.start(ccs.task(f"[[mock: {kind}]]"))
+    ccs.running(run_id)
+    stopped = ccs.ok("runs", "stop", run_id, "-o", "json").json
+    assert (stopped["status"], stopped["reason"]) == ("cancelled", "stopped")
+    assert carriers(run_id) == []
+
+
+def test_a_run_that_takes_too_long_is_ended(ccs):
+    run_id = ccs.start(ccs.task("[[mock: stubborn]]", "--timeout", "1s"))
+    ended = ccs.ended(run_id)
+    assert (ended["status"], ended["reason"]) == ("failed", "timeout")
+    assert carriers(run_id) == []
+
+
+def test_what_a_tool_detached_survives_a_normal_end(ccs):
+    run_id = ccs.start(ccs.task("[[mock: detach seconds=300]]"))
+    assert ccs.ended(run_id)["status"] == "success"
+    (left,) = carriers(run_id)
+    os.kill(left, signal.SIGKILL)
+
+
+def test_an_outcome_written_while_the_store_is_busy_is_merged_later(ccs):
+    run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
+    ccs.running(run_id)
+    pid = supervisor(ccs, run_id)
+    (tool,) = ccs.until(lambda: [pid for pid in carriers(run_id) if name_of(pid) == "sleep"])
+    with (ccs.store / "locks" / "store.lock").open() as held:
+        ccs.until(lambda: _locked(held))
+        os.kill(tool, signal.SIGTERM)  # the client goes on to its end
+        ccs.until((ccs.store / "runs" / run_id / "outcome.json").exists)
+        assert ccs.recorded()[0]["status"] == "running"
+        os.kill(pid, signal.SIGKILL)  # it would have waited ten seconds and given up as well
+    ccs.until(lambda: ccs("tick") and ccs.run(run_id)["status"] == "success")
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _locked(file) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def test_a_recorded_run_that_never_started_is_started_by_the_next_tick(ccs):
+    task = ccs.task("[[mock: success]]")
+    run_id = ccs.start(task)
+    ccs.ended(run_id)
+    (ccs.store / "runs.json").write_text(
+        json.dumps({"format": 1, "runs": [{**ccs.run(run_id), "status": "upcoming"}]})
+    )
+    ccs.ok("tick")
+    assert ccs.ended(run_id)["status"] == "success"
+
+
+def test_two_supervisors_of_one_run_start_one_client(ccs):
+    run_id = ccs.start(ccs.task("[[mock: slow seconds=2]]"))
+    crowd = [subprocess.Popen([CCS, "supervise", run_id], env=ccs.env) for _ in range(8)]
+    assert [one.wait(timeout=60) for one in crowd] == [0] * 8
+    assert ccs.ended(run_id)["status"] == "success"
+    assert launches(ccs) == {run_id: 1}
+
+
+def test_a_run_outlives_the_session_and_group_of_the_tick_that_started_it(ccs):
+    task = ccs.task("[[mock: slow seconds=1]]", "--at", "+1s")
+    ccs.until(lambda: ccs.ok("scheduler").json["scheduled_tasks"] == [])
+    tick = subprocess.Popen([CCS, "tick"], env=ccs.env, start_new_session=True)
+    assert tick.wait(timeout=60) == 0
+    try:
+        os.killpg(tick.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # nothing of the run was left in the tick's group, as it should be
+    (run,) = ccs.recorded()
+    assert run["task_id"] == task
+    assert ccs.ended(run["id"])["status"] == "success"
+
+
+def test_a_tick_returns_without_waiting_and_holds_no_descriptor_of_its_caller(ccs):
+    ccs.task("[[mock: hang]]", "--at", "+1s")
+    ccs.until(lambda: ccs.ok("scheduler").json["scheduled_tasks"] == [])
+    done = ccs.ok("tick")  # returns only when nobody holds its pipes any more
+    assert (done.out, done.err) == ("", "")
+    (run,) = ccs.recorded()
+    ccs.running(run["id"])
+    ccs.ok("runs", "stop", run["id"])
+
+
+def test_an_idle_tick_only_touches_its_sign_of_life(ccs):
+    ccs.task("[[mock: success]]", "--cron", "0 0 1 1 *")
+    ccs.ok("tick")
+    before = {path: path.stat().st_mtime_ns for path in ccs.store.rglob("*") if path.is_file()}
+    ccs.ok("tick")
+    after = {path: path.stat().st_mtime_ns for path in ccs.store.rglob("*") if path.is_file()}
+    changed = {path.name for path in after if before.get(path) != after[path]}
+    assert changed == {"tick.json"}
+
+
+def test_a_change_by_hand_is_seen_by_the_next_tick(ccs):
+    task = ccs.task("[[mock: success]]", "--cron", "0 0 1 1 *")
+    ccs.ok("tick")
+    path = ccs.store / "tasks.json"
+    path.write_text(path.read_text().replace("0 0 1 1 *", "not cron"))
+    done = ccs("tick")
+    assert done.code == 6
+    assert task in done.err
+
+
+def test_a_job_runs_its_tasks_one_after_another_without_a_tick(ccs):
+    job = ccs.ok("jobs", "create", "--name", "j", "-q").out.strip()
+    for number in (1, 2, 3):
+        ccs.task(f"[[mock: success]] {number}", "--job", job)
+    ccs.ok("jobs", "run", job)
+
+    def done() -> bool:
+        return ccs.ok("jobs", "get", job, "-o", "json").json["status"] == "completed"
+
+    ccs.until(done)
+    times = [(run["start_time"], run["end_time"]) for run in ccs.recorded()]
+    assert len(times) == 3
+    assert all(end <= start for (_, end), (start, _) in pairwise(times))
+
+
+def test_jobs_stop_ends_the_running_client(ccs):
+    job = ccs.ok("jobs", "create", "--name", "j", "-q").out.strip()
+    for _ in range(2):
+        ccs.task("[[mock: tool seconds=300]]", "--job", job)
+    ccs.ok("jobs", "run", job)
+    (run,) = ccs.recorded()
+    ccs.running(run["id"])
+    assert ccs.ok("jobs", "stop", job, "-o", "json").json["status"] == "cancelled"
+    assert carriers(run["id"]) == []
+    assert [one["status"] for one in ccs.recorded()] == ["cancelled"]
