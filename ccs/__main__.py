@@ -17,6 +17,8 @@ def main() -> None:
         _leave_if_idle()
     if words[:1] == ["supervise"] and len(words) == 2:
         _supervise(words[1])
+    elif words[:1] == ["scan"] and len(words) == 2:
+        _scan(words[1])
     else:
         from ccs.cli.main import main as commands
 
@@ -26,7 +28,7 @@ def main() -> None:
 def _leave_if_idle() -> None:
     from ccs.store import agenda
 
-    home = os.environ.get("CCS_HOME") or os.path.expanduser("~/.claude-scheduler")
+    home = os.path.expanduser(os.environ.get("CCS_HOME") or "~/.claude-scheduler")
     if agenda.idle(home, __version__):
         os._exit(
             0
@@ -53,6 +55,15 @@ def _supervise(run_id: str) -> None:
         with open(home.log(run_id), "a", encoding="utf-8") as log:
             log.write(f"-- the supervisor failed\n{traceback.format_exc()}")
         raise
+
+
+def _scan(task_id: str) -> None:
+    from ccs.engine import watch
+    from ccs.store.home import Home
+    from ccs.store.store import Store
+
+    os.umask(0o077)
+    watch.scan(Store(Home.of(os.environ)), task_id)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ def parse(value: str | int | float | timedelta) -> timedelta:
         raise InvalidInput(f"{value!r} is not a duration", _HINT)
     elif isinstance(value, int | float):
         span = _seconds(value)
+    elif not isinstance(value, str):
+        raise InvalidInput(f"{value!r} is not a duration", _HINT)
     else:
         span = _seconds(_total(value.strip().lower(), value))
     if span < timedelta(0):

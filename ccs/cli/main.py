@@ -24,6 +24,7 @@ COMMANDS = {
     "tasks": ("ccs.cli.tasks", "Tasks: a prompt, how to run it, and when."),
     "runs": ("ccs.cli.runs", "Runs: what was launched, how it ended, its log."),
     "profiles": ("ccs.cli.profiles", "Profiles: the environment and account of a run."),
+    "schedule": ("ccs.cli.schedule", "Schedules: what one means, and when it is next."),
     "tick": ("ccs.cli.tick", "Run what is due. Called each minute by cron."),
     "health": ("ccs.cli.state", "Whether the store is readable and the tick is alive."),
     "state": ("ccs.cli.state", "Everything in the store, as JSON."),

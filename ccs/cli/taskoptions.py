@@ -10,12 +10,10 @@ import click
 
 from ccs.cli import params
 from ccs.cli.output import Output
+from ccs.cli.scheduleoptions import schedule_fields
 from ccs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
-
     from ccs.model.task import Task
     from ccs.store.store import Store
 
@@ -35,14 +33,6 @@ task_options = params.options(
     click.option(
         "--working-directory",
         help="Where a task without a job runs. On create: here. A job's tasks run in the job's.",
-    ),
-    click.option("--cron", help="Run by a cron expression, as in '*/15 * * * *'."),
-    click.option(
-        "--at", help="Run once: 2026-12-24T18:00, +2h, 09:00 (the next one) or 'tomorrow 09:00'."
-    ),
-    click.option("--manual", is_flag=True, help="Run only when asked. On create: the default."),
-    click.option(
-        "--tz", help="Time zone of the schedule, as in Europe/Berlin. Else the machine's."
     ),
     click.option(
         "--model", help="sonnet, opus, haiku, a full name, or 'default': what the client prefers."
@@ -73,6 +63,7 @@ task_options = params.options(
     ),
     click.option("--catch-up", help="Slots missed while the machine slept: one, none or all."),
     click.option("--grace", help="How late a slot may still run, as in 2h."),
+    click.option("--after", multiple=True, help="In its job: only after this task; repeatable."),
     click.option("--priority", type=int, help="Higher goes first when places are short."),
     click.option("--verify", help="A command that decides success. Kept, but not run yet."),
     click.option(
@@ -107,7 +98,6 @@ def task_fields(
     fields |= params.given(
         {
             "prompt": _prompt(options),
-            "schedule": _schedule(options, present),
             "working_directory": params.directory(options["working_directory"], out),
             "allowed_tools": params.split(options["allowed_tools"]),
             "disallowed_tools": params.split(options["disallowed_tools"]),
@@ -120,6 +110,9 @@ def task_fields(
     )
     if options["retry_attempts"] is not None:
         fields["retry"] = {"max_attempts": options["retry_attempts"]}
+    if options["after"]:
+        fields["after"] = [one for one in options["after"] if one]
+    fields |= schedule_fields(options, present)
     return fields | _model(options["model"]) | _references(store, options)
 
 
@@ -187,47 +180,6 @@ def _text(file: BinaryIO, name: str) -> str:
     except UnicodeDecodeError as error:
         words = f"--prompt-file {name}: byte {error.start} is not UTF-8"
         raise InvalidInput(words, "save it as UTF-8 text") from None
-
-
-def _schedule(options: dict[str, Any], present: Task | None) -> dict[str, Any] | None:
-    from ccs.host import zone
-
-    kinds = [name for name in ("cron", "at", "manual") if options[name] not in (None, False)]
-    if len(kinds) > 1:
-        raise InvalidInput(f"give one of {', '.join('--' + kind for kind in kinds)}")
-    before = present.schedule.record() if present else {}
-    tz = options["tz"]
-    if tz is None:
-        # The zone was chosen once; a new time does not move the task to another.
-        tz = before.get("timezone") or zone.local_name(os.environ)
-    if kinds == ["cron"]:
-        return {"schedule_type": "cron", "cron": options["cron"], "timezone": tz}
-    if kinds == ["at"]:
-        at = _moment(options["at"], tz, params.now())
-        return {"schedule_type": "once", "at": at, "timezone": tz}
-    if options["tz"] is None:
-        return {"schedule_type": "manual"} if kinds else None
-    if not kinds and "cron" in before:
-        return {**before, "timezone": tz}
-    raise InvalidInput("--tz goes with --cron or --at")
-
-
-def _moment(words: str, tz: str, now: datetime) -> datetime:
-    from ccs.schedule import at
-
-    try:
-        return at.parse(words, now, _zone(tz, now))
-    except OverflowError:  # the first and last days there are, in another zone
-        raise InvalidInput(f"{words!r} is out of reach") from None
-
-
-def _zone(name: str, now: datetime) -> ZoneInfo:
-    from zoneinfo import ZoneInfo
-
-    from ccs.model.schedule import Once
-
-    Once.checked({"at": now, "timezone": name})  # a wrong name is refused as any wrong field is
-    return ZoneInfo(name)
 
 
 def _permissions(given: str | None) -> str | None:

@@ -9,6 +9,7 @@ import click
 
 from ccs.cli import output, params
 from ccs.cli.output import Column, Output, Record
+from ccs.cli.scheduleoptions import schedule_options
 from ccs.cli.taskoptions import task_fields, task_options
 from ccs.errors import EXIT_RUN_FAILED
 from ccs.text import shorten
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 def when(task: Record) -> str:
     """A schedule in a few words."""
     schedule = task["schedule"]
-    if schedule["schedule_type"] == "cron":
-        return f"{schedule['cron']} ({schedule['timezone']})"
-    if schedule["schedule_type"] == "once":
-        return f"once {output.moment(schedule['at'])}"
-    return str(schedule["schedule_type"])
+    kind = str(schedule["schedule_type"])
+    telling = {
+        "cron": f"{schedule.get('cron')} ({schedule['timezone']})",
+        "once": f"once {output.moment(schedule.get('at'))}",
+        "interval": f"every {schedule.get('every')}",
+        "calendar": f"{schedule.get('calendar_frequency')} {schedule.get('calendar_time')}",
+        "file_watch": f"watch {schedule.get('watch_directory')}",
+    }
+    return telling.get(kind, kind)
 
 
 COLUMNS: list[Column] = [
@@ -69,6 +74,7 @@ def get(task: str, out: Output) -> None:
 
 @tasks.command()
 @task_options
+@schedule_options
 @params.output_options
 def create(out: Output, **options: Any) -> None:
     """Create a task.
@@ -98,6 +104,7 @@ def create(out: Output, **options: Any) -> None:
 @tasks.command()
 @click.argument("task")
 @task_options
+@schedule_options
 @params.output_options
 def update(task: str, out: Output, **options: Any) -> None:
     """Change a task; what is not named stays.

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from ccs import instant
-from ccs.errors import LockTimeout
+from ccs.engine import settle
+from ccs.errors import CcsError, LockTimeout
 from ccs.host import process
 from ccs.schedule.admission import held_reason
 from ccs.store import atomic
@@ -44,14 +45,15 @@ def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
                 return False
         except LockTimeout:
             return False
-        except OSError:  # no room for mark and outcome: not started, so that nothing gets lost
+        except (CcsError, OSError):
+            # No room for mark and outcome: not started, so that nothing gets lost.
             rundir.forget_starts()
             return False
         run.update(status="running", start_time=instant.text(now), held_reason=None)
         run.update(session_id=asked["session"], cwd=asked["cwd"])
         try:
             runs.write(content, content.records)
-        except OSError:
+        except (CcsError, OSError):
             rundir.unmark()
             return False
     return True
@@ -61,17 +63,18 @@ def _admitted(
     home: Home, rundir: RunDir, run: Record, asked: Record, everything: list[Record]
 ) -> bool:
     """Whether what the launcher saw still holds."""
-    if run["status"] != "upcoming" or rundir.stop_reason() is not None:
+    if run.get("status", "upcoming") != "upcoming" or rundir.stop_reason() is not None:
         return False
     if not _task_unchanged(home, asked):
         return False
     others = [one for one in everything if one is not run]
-    unfinished = [one for one in others if one["status"] in ("upcoming", "running")]
+    unfinished = [one for one in others if one.get("status") in settle.UNFINISHED]
     if any(one.get("session_id") == asked["session"] for one in unfinished):
         return False
-    running = [one["task_id"] for one in others if one["status"] == "running"]
-    task, limit = run["task_id"], asked["limit"]
-    return held_reason(task, asked["overlap"], asked["forced"], running, limit) is None
+    running = [
+        (one.get("task_id"), one.get("job_id")) for one in others if one.get("status") == "running"
+    ]
+    return held_reason(run["task_id"], run.get("job_id"), running, **asked["admission"]) is None
 
 
 def _task_unchanged(home: Home, asked: Record) -> bool:

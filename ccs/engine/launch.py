@@ -19,6 +19,7 @@ from ccs.engine import settle
 from ccs.host import client, environ
 from ccs.model.job import Job
 from ccs.model.run import Run
+from ccs.model.settings import Settings
 from ccs.model.task import Task
 from ccs.store import atomic, records
 from ccs.store.rundir import RunDir
@@ -83,9 +84,7 @@ class Launcher:
             "task": self.tasks.raw[task.id],
             "tasks_stamp": self.tasks.stamp,
             "profile": profile,
-            "overlap": task.overlap,
-            "forced": run.forced,
-            "limit": self.settings.max_concurrent_tasks,
+            "admission": admission_of(task, job, run.forced, self.settings),
             "session": session,
             "cwd": os.path.expanduser(directory) if directory else None,
             "client": client.MOCK if self.settings.mock_mode else self.settings.claude_path,
@@ -95,6 +94,17 @@ class Launcher:
             "timeout": task.timeout.total_seconds(),
             "refused": refusal(task, job),
         }
+
+
+def admission_of(task: Task, job: Job | None, forced: bool, settings: Settings) -> dict[str, Any]:
+    """What the rule of admission asks beside what runs."""
+    limit = settings.max_concurrent_tasks
+    return {
+        "overlap": task.overlap,
+        "forced": forced,
+        "limit": limit,
+        "job_limit": job.max_parallel if job else limit,
+    }
 
 
 def refusal(task: Task, job: Job | None) -> str | None:
@@ -108,12 +118,6 @@ def refusal(task: Task, job: Job | None) -> str | None:
         "until_green": task.until_green,
         "first_output_timeout": task.first_output_timeout,
         "idle_timeout": task.idle_timeout,
-        "hours (between)": task.between,
-        "days": task.days,
-        "not_before": task.not_before,
-        "until": task.until,
-        "max_runs": task.max_runs,
-        "after": task.after,
         "on_limit hold": task.on_limit == "hold",
     }
     missing = [what for what, wanted in asked.items() if wanted]
@@ -123,11 +127,18 @@ def refusal(task: Task, job: Job | None) -> str | None:
 
 
 def spawn_supervisor(home: str, run_id: str, environment: Mapping[str, str]) -> None:
-    """Detached: its own session, no descriptor of ours, no directory of ours."""
-    subprocess.Popen(
+    detached(
         [sys.executable, "-P", "-m", "ccs", "supervise", run_id],
+        {**environ.inherited(environment), "CCS_HOME": home},
+    )
+
+
+def detached(argv: list[str], environment: Mapping[str, str]) -> None:
+    """Starts a process in a session of its own, with no descriptor and no directory of ours."""
+    subprocess.Popen(
+        argv,
         cwd="/" if os.name != "nt" else None,
-        env={**environ.inherited(environment), "CCS_HOME": home},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

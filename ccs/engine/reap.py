@@ -74,6 +74,8 @@ def _look_at(store: Store, run: Run, now: datetime, found: Reaped) -> None:
     if not rundir.started() and rundir.outcome() is None:
         if not is_free(rundir.lock().path):
             found.alive.add(run.id)
+        elif run.status == "running":
+            _back_to_waiting(store, run)
         return
     if rundir.outcome() is None and not process.is_alive(rundir.owner()):
         process.signal_carriers(run.id, process.KILL)
@@ -108,6 +110,14 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     if run.start_time is not None:
         ended["duration"] = round((now - run.start_time).total_seconds(), 3)
     return ended
+
+
+def _back_to_waiting(store: Store, run: Run) -> None:
+    """Recorded as running, but the mark was taken back: no client can have run."""
+    with store.locked("ccs tick"):
+        current = store.runs.get(run.id)
+        if current is not None and current.status == "running":
+            store.runs.put(current.changed(status="upcoming", start_time=None))
 
 
 def _clear(store: Store, run_id: str, found: Reaped) -> None:

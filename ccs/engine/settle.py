@@ -34,7 +34,7 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
         runs = Records(home.collection("runs"), "runs")
         content = runs.read()
         run = next((one for one in content.records if one["id"] == run_id), None)
-        if run is not None and run["status"] in UNFINISHED:
+        if run is not None and run.get("status", "upcoming") in UNFINISHED:
             run.update(ended, held_reason=None)
             run["end_time"] = ended.get("end_time") or instant.text(now)
             if run.get("job_run"):

@@ -54,22 +54,52 @@ def next_steps(
         return "cancelled", []
     if broken and job.on_failure == "stop":
         return ("in_progress" if active else "failed"), []
-    fresh: list[Run] = []
-    for task_id in job.run.order:
-        if task_id in steps or task_id not in tasks:
-            continue
-        step = _step(job, tasks[task_id], now)
-        if step.status == "upcoming" and active >= job.max_parallel:
+    known = dict(steps)
+    while True:
+        ready = [one for one in job.run.order if one in tasks and one not in known]
+        fresh = _startable(job, ready, tasks, known, active, now)
+        if not fresh:
             break
-        active += step.status == "upcoming"
-        fresh.append(step)
+        known |= {run.task_id: run for run in fresh}
+        active += sum(run.unfinished for run in fresh)
+    added = [run for task_id, run in known.items() if task_id not in steps]
     if active:
-        return "in_progress", fresh
-    return ("failed" if broken else "completed"), fresh
+        return "in_progress", added
+    return ("failed" if broken else "completed"), added
 
 
-def _step(job: Job, task: Task, now: datetime) -> Run:
-    """A run of this step; a disabled task is passed over, and its record says so."""
+def _startable(
+    job: Job,
+    ready: list[str],
+    tasks: Mapping[str, Task],
+    known: Mapping[str, Run],
+    active: int,
+    now: datetime,
+) -> list[Run]:
+    """The next of these tasks whose predecessors are through; several while there is room."""
+    assert job.run is not None  # nosec B101
+    fresh: list[Run] = []
+    for task_id in ready:
+        task = tasks[task_id]
+        before = [known.get(one) for one in task.after if one in job.run.order]
+        if any(run is None or run.unfinished for run in before):
+            continue
+        step = _step(job, task, [run for run in before if run is not None], now)
+        if step.unfinished:
+            if active >= job.max_parallel:
+                break
+            active += 1
+        fresh.append(step)
+    return fresh
+
+
+def _through(run: Run) -> bool:
+    """Whether what comes after may run: it succeeded, or was passed over on purpose."""
+    return run.status == "success" or (run.status, run.reason) == ("skipped", "disabled")
+
+
+def _step(job: Job, task: Task, before: list[Run], now: datetime) -> Run:
+    """A run of this step; one that is disabled or comes after a failure is passed over."""
     assert job.run is not None  # nosec B101
     step = Run(
         id=key.for_step(job.run.id, task.id),
@@ -80,10 +110,12 @@ def _step(job: Job, task: Task, now: datetime) -> Run:
         trigger="job",
         scheduled_time=now,
     )
-    if task.enabled:
+    failed = [run.task_name for run in before if not _through(run)]
+    if task.enabled and not failed:
         return step
-    passed = {"status": "skipped", "reason": "disabled", "end_time": now}
-    return step.model_copy(update=passed)
+    passed = {"status": "skipped", "reason": "after" if failed else "disabled", "end_time": now}
+    words = f"comes after {', '.join(failed)}" if failed else None
+    return step.model_copy(update={**passed, "message": words})
 
 
 def settle_job(store: Store, job_id: str | None, now: datetime) -> None:

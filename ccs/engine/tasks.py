@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from ccs.engine import runs
 from ccs.engine.clock import Clock
-from ccs.engine.launch import Launcher
+from ccs.engine.launch import Launcher, admission_of
 from ccs.errors import Conflict, InvalidInput, NotFound
 from ccs.model.job import Job
 from ccs.model.profile import TEMPLATES
@@ -17,6 +17,7 @@ from ccs.model.run import Run
 from ccs.model.schedule import Once
 from ccs.model.task import Task
 from ccs.schedule.admission import held_reason
+from ccs.store.collection import choose
 from ccs.store.store import Store
 
 # A change of these means a new schedule: what lies before it is no longer due.
@@ -31,6 +32,8 @@ def create(store: Store, fields: Mapping[str, Any], now: datetime) -> Task:
     with store.locked("ccs tasks create"):
         check_profile(store, task.profile)
         job = _job_of(store, task.job_id)
+        task = _with_predecessors(store, task)
+        store.begin_anew(task)
         store.tasks.put(task)
         if job is not None:
             store.jobs.put(job.changed(task_order=[*job.task_order, task.id], updated_at=now))
@@ -46,6 +49,9 @@ def update(store: Store, reference: str, fields: Mapping[str, Any], now: datetim
             changed = changed.changed(active_since=now)
             _refuse_the_past(changed, now)
         check_profile(store, changed.profile)
+        changed = _with_predecessors(store, changed)
+        if changed.active_since != task.active_since:
+            store.begin_anew(changed)
         if changed.job_id != task.job_id:
             _refuse_while_unfinished(store, task)
             changed = _move(store, task, changed, now)
@@ -97,8 +103,9 @@ def run_now(
                 f"a run of {task.name!r} waits already ({waiting[0].held_reason or 'to start'})",
                 f"ccs runs get {waiting[0].id}, or use --force for another one",
             )
-        running = [run.task_id for run in everything if run.status == "running"]
-        limit = store.settings().max_concurrent_tasks
+        running = [(run.task_id, run.job_id) for run in everything if run.status == "running"]
+        job = store.jobs.get(task.job_id or "")
+        rules = admission_of(task, job, force, store.settings())
         run = Run(
             id=str(uuid4()),
             task_id=task.id,
@@ -107,7 +114,7 @@ def run_now(
             trigger="manual",
             scheduled_time=now,
             forced=force,
-            held_reason=held_reason(task.id, task.overlap, force, running, limit),
+            held_reason=held_reason(task.id, task.job_id, running, **rules),
         )
         store.runs.put(run)
     if run.held_reason is None:
@@ -135,9 +142,42 @@ def _whole(task: Task, fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**fields, "retry": {**task.retry.record(), **fields["retry"]}}
 
 
+def _with_predecessors(store: Store, task: Task) -> Task:
+    """`after` as ids. Raises InvalidInput for a task of another job and for a circle."""
+    if not task.after:
+        return task
+    if task.job_id is None:
+        raise InvalidInput("after: only a task of a job can come after others", "give it a --job")
+    siblings = {one.id: one for one in store.tasks.all() if one.job_id == task.job_id}
+    siblings[task.id] = task
+    before = [choose(siblings.values(), one, "task").id for one in task.after]
+    task = task.changed(after=list(dict.fromkeys(before)))
+    siblings[task.id] = task
+    circle = _circle(siblings, [task.id])
+    if circle:
+        path = " after ".join(repr(siblings[one].name) for one in circle)
+        raise InvalidInput(f"after: a circle: {path}", "take one of these out")
+    return task
+
+
+def _circle(tasks: Mapping[str, Task], path: list[str]) -> list[str] | None:
+    """The way back to where `path` began, if there is one."""
+    for one in tasks[path[-1]].after:
+        if one == path[0]:
+            return [*path, one]
+        if one in tasks and one not in path:
+            found = _circle(tasks, [*path, one])
+            if found:
+                return found
+    return None
+
+
 def _refuse_the_past(task: Task, now: datetime) -> None:
-    if isinstance(task.schedule, Once) and task.enabled and task.schedule.at <= now:
-        raise InvalidInput(f"{task.schedule.at} lies in the past", "give a time to come")
+    schedule = task.schedule
+    if isinstance(schedule, Once) and task.enabled and schedule.at <= now:
+        raise InvalidInput(f"{schedule.at} lies in the past", "give a time to come")
+    if task.until is not None and task.enabled and task.until <= now:
+        raise InvalidInput(f"until: {task.until} lies in the past", "give a time to come")
 
 
 def _runs_of(store: Store, task: Task) -> list[Run]:

@@ -90,6 +90,8 @@ def _look_up(name: str, source: str, value: str, environ: Mapping[str, str]) -> 
         raise EnvFailed(f"{name}: source {source} failed: {error}") from None
     if not found:
         raise EnvFailed(f"{name}: source {source} gave an empty value")
+    if "\0" in found:
+        raise EnvFailed(f"{name}: source {source} gave a NUL, which no variable can hold")
     return found
 
 

@@ -15,5 +15,14 @@ def for_slot(task_id: str, slot: datetime) -> str:
     return str(uuid5(_NAMESPACE, f"slot {task_id} {instant.text(instant.minute(slot))}"))
 
 
+def for_boot(task_id: str, boot: str) -> str:
+    return str(uuid5(_NAMESPACE, f"boot {task_id} {boot}"))
+
+
+def for_change(task_id: str, fired_before: str, fingerprint: str) -> str:
+    """A state of a watched tree fires once after the firing before it."""
+    return str(uuid5(_NAMESPACE, f"change {task_id} {fired_before} {fingerprint}"))
+
+
 def for_step(job_run: str, task_id: str) -> str:
     return str(uuid5(_NAMESPACE, f"step {job_run} {task_id}"))

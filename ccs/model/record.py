@@ -6,6 +6,7 @@ from a rewrite whole. Validation happens where records enter; inside ccs a recor
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -98,11 +99,16 @@ def complaints(error: _ValidationError) -> list[str]:
     """`field: what is wrong`, one for each problem, without pydantic's own vocabulary."""
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
-        # A tagged union puts its tag into the path; people never wrote that.
-        place = ".".join(str(step) for step in problem["loc"] if step not in _TAGS)
+        place = ".".join(_place(problem["loc"]))
         message = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{place}: {message}" if place else message)
     return lines
 
 
-_TAGS = frozenset({"manual", "cron", "once"})
+def _place(steps: Sequence[int | str]) -> Iterator[str]:
+    """The path without the tag that pydantic puts after a tagged union: people never wrote it."""
+    before: int | str = ""
+    for step in steps:
+        if before != "schedule":
+            yield str(step)
+        before = step

@@ -54,6 +54,8 @@ class Run(Record):
     retry_of: Id | None = None
     missed_slots: int = 0
     last_slot: Instant | None = None
+    # How many paths of the watched tree changed while a file_watch run ran.
+    own_changes: int | None = None
     forced: bool = False
     mock: bool = False
     cwd: str | None = None

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, field_validator, model_validator
 
+from ccs.errors import CcsError
 from ccs.model.record import Id, Instant, Name, Part, Record, Span
-from ccs.model.schedule import Manual, Schedule
+from ccs.model.schedule import Manual, Schedule, Sequential
+from ccs.schedule import hours
 
-PERMISSIONS = ("default", "bypass", "acceptEdits", "plan", "auto", "dontAsk", "manual")
+V = TypeVar("V")
+
+
+def _hours(value: str) -> str:
+    return _worded(lambda: (hours.window(value), value)[1])
+
+
+def _days(values: list[str]) -> list[str]:
+    return _worded(lambda: hours.days(values)) if values else []
+
+
+def _worded(check: Callable[[], V]) -> V:
+    """pydantic lists ValueErrors; anything else would end the validation."""
+    try:
+        return check()
+    except CcsError as error:
+        raise ValueError(f"{error.message} ({error.hint})") from None
 
 
 class Retry(Part):
@@ -54,8 +73,8 @@ class Task(Record):
     grace: Span | None = None
     overlap: Literal["skip", "queue", "replace", "allow"] = "skip"
     priority: int = 0
-    between: str | None = None
-    days: list[str] = []
+    between: Annotated[str, AfterValidator(_hours)] | None = None
+    days: Annotated[list[str], AfterValidator(_days)] = []
     not_before: Instant | None = None
     until: Instant | None = None
     max_runs: Annotated[int, Field(ge=1)] | None = None
@@ -85,6 +104,16 @@ class Task(Record):
         if value < timedelta(seconds=1):
             raise ValueError("must be at least one second")
         return value
+
+    @model_validator(mode="after")
+    def _can_ever_run(self) -> Task:
+        if isinstance(self.schedule, Sequential) and self.job_id is None:
+            raise ValueError(
+                "schedule: a sequential task runs only as a step of a job: give it one"
+            )
+        if self.not_before and self.until and self.not_before >= self.until:
+            raise ValueError("until: must come after not_before")
+        return self
 
     @model_validator(mode="after")
     def _only_our_options(self) -> Task:

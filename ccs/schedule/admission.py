@@ -10,13 +10,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Running = Sequence[tuple[str | None, str | None]]
+
 
 def held_reason(
-    task_id: str, overlap: str, forced: bool, running: Sequence[str], limit: int
+    task: str,
+    job: str | None,
+    running: Running,
+    overlap: str = "skip",
+    forced: bool = False,
+    limit: int = 1,
+    job_limit: int = 1,
 ) -> str | None:
-    """Why not: `overlap`, `concurrency`, or None. `running`: the task ids of all running runs."""
-    if task_id in running and overlap != "allow" and not forced:
+    """Why not: `overlap`, `concurrency`, or None. `running`: task and job of all running runs.
+
+    The tasks of a job share a directory, so its limit holds for all of them, by whatever they are
+    started. `forced` passes overlap, never the limits.
+    """
+    if not forced and overlap != "allow" and any(other == task for other, _ in running):
         return "overlap"
     if len(running) >= limit:
+        return "concurrency"
+    if job is not None and sum(other == job for _, other in running) >= job_limit:
         return "concurrency"
     return None

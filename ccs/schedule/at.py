@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from ccs import duration
 from ccs.errors import InvalidInput
 
-_CLOCK = re.compile(r"(?:(today|tomorrow)\s+)?(\d{1,2}):(\d{2})", re.IGNORECASE)
+_CLOCK = re.compile(r"(?:(today|tomorrow)\s+)?(\d{1,2}):(\d{2})", re.IGNORECASE | re.ASCII)
 _HINT = "write 2026-12-24T18:00, +2h, 09:00 or 'tomorrow 09:00'"
 
 
@@ -19,6 +19,13 @@ def parse(words: str, now: datetime, zone: ZoneInfo) -> datetime:
     A bare clock time is the next such time: today, or tomorrow when it has passed. Raises
     InvalidInput.
     """
+    try:
+        return _read(words, now, zone)
+    except OverflowError:  # the first and last days there are, in another zone
+        raise InvalidInput(f"{words!r} is out of reach", _HINT) from None
+
+
+def _read(words: str, now: datetime, zone: ZoneInfo) -> datetime:
     compact = words.strip()
     if compact.startswith("+"):
         return (now + duration.parse(compact[1:])).astimezone(UTC)
@@ -35,14 +42,17 @@ def _by_clock(match: re.Match[str], now: datetime, zone: ZoneInfo) -> datetime:
     day, hour, minute = match.group(1), int(match.group(2)), int(match.group(3))
     if hour > 23 or minute > 59:
         raise InvalidInput(f"{match.group()!r} is not a time of day", _HINT)
-    today = now.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0)
-    wall = today.replace(hour=hour, minute=minute)
-    if day and day.lower() == "tomorrow":
-        return _placed(wall + timedelta(days=1), zone)
-    moment = _placed(wall, zone)
-    if day is None and moment <= now:
-        moment = _placed(wall + timedelta(days=1), zone)
-    return moment
+    today = now.astimezone(zone).replace(tzinfo=None)
+    # Of a repeated hour it keeps the pass that `now` is in.
+    wall = today.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    passed = day is None and wall <= today
+    if passed:
+        again = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+        if again > now:
+            return again
+    if passed or (day and day.lower() == "tomorrow"):
+        wall += timedelta(days=1)
+    return _placed(wall, zone)
 
 
 def _placed(wall: datetime, zone: ZoneInfo) -> datetime:

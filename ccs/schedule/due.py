@@ -1,4 +1,4 @@
-"""Which slots of a task have come, and which of them are still worth running.
+"""Which firings of a task have come, and which of them are still worth running.
 
 The clock is an argument. `since` is where the last look ended; what lies before it was decided
 then and is not decided again.
@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
 
+from ccs.model import key
 from ccs.model.task import Task
+from ccs.schedule.hours import is_open
 from ccs.schedule.slots import newest, next_slot, passed
 
 # A slot that is this late or less is on time: the tick comes once a minute and may be slow.
@@ -19,16 +23,35 @@ CORRECTION = timedelta(hours=3)
 MOST_CAUGHT_UP = 10
 _SHORTEST_GRACE = timedelta(hours=1)
 _LONGEST_GRACE = timedelta(hours=24)
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Firing:
+    """One run to come. Its id is the same whoever finds it, and however often."""
+
+    id: str
+    slot: datetime
+    trigger: Literal["schedule", "catch_up", "startup", "file_watch"]
+
+    @classmethod
+    def at(cls, task_id: str, slot: datetime, late: bool = False) -> Firing:
+        """That of a slot of the clock."""
+        return cls(key.for_slot(task_id, slot), slot, "catch_up" if late else "schedule")
 
 
 @dataclass(frozen=True)
 class Due:
-    """What became due: the slots to run, oldest first, and how many more have passed."""
+    """What became due: the firings to run, oldest first, and how many more slots have passed.
+
+    `why_not`: the reason of those others, should there be nothing to count them into.
+    """
 
     task: Task
-    slots: tuple[datetime, ...]
+    firings: tuple[Firing, ...]
     missed: int
     newest: datetime
+    why_not: Literal["missed", "hours"] = "missed"
 
 
 def begin(
@@ -47,11 +70,29 @@ def begin(
 
 
 def evaluate(task: Task, since: datetime, now: datetime) -> Due | None:
-    count, last = passed(task.schedule, since, now)
+    """What became due by the clock in (since, now]; None when nothing did."""
+    after, until = within_bounds(task, since, now)
+    count, last = passed(task.schedule, after, until)
     if last is None:
         return None
-    slots = _worth_running(task, since, now, last)
-    return Due(task, slots, count - len(slots), last)
+    slots = _worth_running(task, after, until, now, last)
+    firings = tuple(Firing.at(task.id, slot, now - slot >= ON_TIME) for slot in slots)
+    why_not: Literal["missed", "hours"] = "missed" if allowed(task, last) else "hours"
+    return Due(task, firings, max(count - len(slots), 0), last, why_not)
+
+
+def within_bounds(task: Task, after: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """The range less what lies before `not_before` and after `until` of the task."""
+    if task.not_before is not None:
+        after = max(after, task.not_before - _INSTANT)
+    if task.until is not None:
+        until = min(until, task.until)
+    return after, until
+
+
+def allowed(task: Task, moment: datetime) -> bool:
+    """Whether the task's hours and days let a run start then."""
+    return is_open(task.between, task.days, moment, ZoneInfo(task.schedule.timezone))
 
 
 def grace(task: Task, slot: datetime) -> timedelta:
@@ -65,13 +106,17 @@ def grace(task: Task, slot: datetime) -> timedelta:
 
 
 def _worth_running(
-    task: Task, since: datetime, now: datetime, last: datetime
-) -> tuple[datetime, ...]:
-    if now - last < ON_TIME and task.catch_up != "all":
-        return (last,)
-    if task.catch_up == "none" or now - last > grace(task, last):
-        return ()
-    if task.catch_up == "one":
-        return (last,)
-    slots = newest(task.schedule, since, now, MOST_CAUGHT_UP)
-    return tuple(slot for slot in slots if now - slot <= grace(task, slot))
+    task: Task, after: datetime, until: datetime, now: datetime, last: datetime
+) -> list[datetime]:
+    if task.catch_up == "none":
+        slots = [last] if now - last < ON_TIME else []
+    elif task.catch_up == "one" and allowed(task, last):
+        slots = [last]
+    else:
+        slots = newest(task.schedule, after, until, MOST_CAUGHT_UP)
+    fresh = [
+        slot
+        for slot in slots
+        if allowed(task, slot) and (now - slot < ON_TIME or now - slot <= grace(task, slot))
+    ]
+    return fresh if task.catch_up == "all" else fresh[-1:]

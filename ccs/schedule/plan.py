@@ -6,16 +6,19 @@ can be shown without being carried out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from ccs.model import key
+from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.schedule.admission import held_reason
-from ccs.schedule.due import ON_TIME, Due, grace
+from ccs.schedule.due import ON_TIME, Due, Firing, allowed, grace
+
+BY_SCHEDULE = ("schedule", "catch_up", "startup", "file_watch")
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,22 @@ class Action:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the store said under its lock. `runs`: all in runs.json, in their order there."""
+    """What the store said under its lock. `runs`: all in runs.json, in their order there.
+
+    `known`: ids that exist, here, in history or as deleted. `used`: how often a task has run, for
+    the tasks that may run so often only.
+    """
 
     tasks: Mapping[str, Task]
     runs: Sequence[Run]
     known: frozenset[str]
     limit: int
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    used: Mapping[str, int] = field(default_factory=dict)
 
 
 def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action]:
-    """`due` comes in any order; launches go by priority, then age."""
+    """`due` comes in any order; launches go by priority, by the fewest of a job, by age."""
     actions: list[Action] = []
     candidates: list[Run] = []
     for run in snapshot.runs:
@@ -52,65 +61,64 @@ def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action
                 actions.append(Action("skip", ended))
     waiting = {run.task_id: run for run in candidates}
     for one in due:
-        fresh, more = _slots_of(one, waiting.get(one.task.id), snapshot, now)
+        fresh, more = _runs_of(one, waiting.get(one.task.id), snapshot, now)
         candidates += fresh
         actions += more
     return actions + _admit(candidates, snapshot, now)
 
 
-def _slots_of(
+def _runs_of(
     due: Due, waiting: Run | None, snapshot: Snapshot, now: datetime
 ) -> tuple[list[Run], list[Action]]:
-    """New runs for the slots worth running, and records for the others."""
+    """New runs for the firings worth running, and records for the others."""
     task = due.task
-    slots = [slot for slot in due.slots if key.for_slot(task.id, slot) not in snapshot.known]
-    counted = due.missed
+    firings = [one for one in due.firings if one.id not in snapshot.known]
+    total = due.missed + len(firings)
+    if not total:
+        return [], []
     if waiting is not None and task.overlap != "allow":
-        total = counted + len(slots)
-        if not total:
-            return [], []
         more = {"missed_slots": waiting.missed_slots + total, "last_slot": due.newest}
         return [], [Action("count", waiting.model_copy(update=more))]
-    if not slots:
-        skipped = _skip(due, counted, "missed", snapshot, now)
-        return [], [Action(*skipped)] if counted else []
-    runs = [_new_run(task, slot, now) for slot in slots]
-    runs[-1].missed_slots = counted
+    if not firings:
+        return [], [_skip(due, total, due.why_not, snapshot, now)]
+    if task.max_runs is not None and snapshot.used.get(task.id, 0) >= task.max_runs:
+        return [], [_skip(due, total, "max_runs", snapshot, now)]
     running = [run for run in snapshot.runs if run.task_id == task.id and run.status == "running"]
     if running and task.overlap == "skip":
-        return [], [Action(*_skip(due, counted + len(slots), "overlap", snapshot, now))]
+        return [], [_skip(due, total, "overlap", snapshot, now)]
+    runs = [_new_run(task, firing) for firing in firings]
+    runs[-1].missed_slots = due.missed
     if running and task.overlap == "replace":
         return runs, [Action("replace", run) for run in running]
     return runs, []
 
 
-def _new_run(task: Task, slot: datetime, now: datetime) -> Run:
+def _new_run(task: Task, firing: Firing) -> Run:
     return Run(
-        id=key.for_slot(task.id, slot),
+        id=firing.id,
         task_id=task.id,
         job_id=task.job_id,
         task_name=task.name,
-        trigger="schedule" if now - slot < ON_TIME else "catch_up",
-        scheduled_time=slot,
+        trigger=firing.trigger,
+        scheduled_time=firing.slot,
     )
 
 
-def _skip(
-    due: Due, count: int, reason: str, snapshot: Snapshot, now: datetime
-) -> tuple[Literal["count", "skip"], Run]:
+def _skip(due: Due, count: int, reason: str, snapshot: Snapshot, now: datetime) -> Action:
     """One record for a streak: a following slot skipped for the same reason is counted into it."""
     earlier = [run for run in snapshot.runs if run.task_id == due.task.id]
     last = max(earlier, key=lambda run: run.last_slot or run.scheduled_time, default=None)
     if last is not None and (last.status, last.reason) == ("skipped", reason):
         more = {"missed_slots": last.missed_slots + count, "last_slot": due.newest, "end_time": now}
-        return "count", last.model_copy(update=more)
-    run = _new_run(due.task, due.newest, now)
-    return "skip", _ended(run, reason, now).model_copy(update={"missed_slots": count - 1})
+        return Action("count", last.model_copy(update=more))
+    firing = due.firings[-1] if due.firings else Firing.at(due.task.id, due.newest)
+    run = _new_run(due.task, firing).model_copy(update={"missed_slots": count - 1})
+    return Action("skip", _ended(run, reason, now))
 
 
 def _no_longer_wanted(run: Run, task: Task, now: datetime) -> Run | None:
     """The waiting run as skipped, when nobody wants it any more."""
-    if run.trigger not in ("schedule", "catch_up"):
+    if run.trigger not in BY_SCHEDULE:
         return None
     if not task.enabled:
         return _ended(run, "disabled", now)
@@ -128,20 +136,47 @@ def _ended(run: Run, reason: str, now: datetime, message: str | None = None) -> 
 
 
 def _admit(candidates: list[Run], snapshot: Snapshot, now: datetime) -> list[Action]:
-    running = [run.task_id for run in snapshot.runs if run.status == "running"]
+    running = [(run.task_id, run.job_id) for run in snapshot.runs if run.status == "running"]
+    share: Counter[str | None] = Counter(job for _, job in running if job)
     actions = []
-    for run in sorted(candidates, key=lambda run: _turn(run, snapshot)):
-        task = snapshot.tasks[run.task_id]
-        reason = held_reason(task.id, task.overlap, run.forced, running, snapshot.limit)
-        if run.not_before is not None and run.not_before > now:
-            reason = run.held_reason or "limit"
+    left = list(candidates)
+    while left:
+        run = min(left, key=lambda run: _turn(run, snapshot, share))
+        left.remove(run)
+        reason = _why_not(run, snapshot, running, now)
         if reason is None:
-            running.append(task.id)
+            running.append((run.task_id, run.job_id))
+            share[run.job_id] += 1
             actions.append(Action("launch", run.model_copy(update={"held_reason": None})))
         elif run.held_reason != reason or run.id not in snapshot.known:
             actions.append(Action("hold", run.model_copy(update={"held_reason": reason})))
     return actions
 
 
-def _turn(run: Run, snapshot: Snapshot) -> tuple[int, datetime]:
-    return -snapshot.tasks[run.task_id].priority, run.scheduled_time
+def _why_not(
+    run: Run, snapshot: Snapshot, running: Sequence[tuple[str, str | None]], now: datetime
+) -> str | None:
+    """Every reason has to be gone at the same moment."""
+    if run.not_before is not None and run.not_before > now:
+        return run.held_reason or "limit"
+    task = snapshot.tasks[run.task_id]
+    if run.trigger != "manual" and not allowed(task, now):
+        return "hours"
+    job = snapshot.jobs.get(run.job_id or "")
+    return held_reason(
+        run.task_id,
+        run.job_id,
+        running,
+        overlap=task.overlap,
+        forced=run.forced,
+        limit=snapshot.limit,
+        job_limit=job.max_parallel if job else snapshot.limit,
+    )
+
+
+def _turn(
+    run: Run, snapshot: Snapshot, share: Mapping[str | None, int]
+) -> tuple[int, int, datetime]:
+    """Priority first; among equals the job that has fewest running; then the oldest."""
+    mine = share.get(run.job_id, 0) if run.job_id else 0
+    return -snapshot.tasks[run.task_id].priority, mine, run.scheduled_time

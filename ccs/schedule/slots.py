@@ -1,44 +1,55 @@
-"""The slots of a schedule: the one place that knows all its kinds.
+"""The slots of a schedule: the one place that knows all kinds that go by the clock.
 
 A slot is an instant at which a task should run; a task has at most one in a UTC minute. Ranges
-are half-open: (after, until].
+are half-open: (after, until]. Kinds that go by something else (a boot, a change of files, a usage
+window) have no slots; `ccs.engine.tick` decides them from what it sees.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from ccs import instant
-from ccs.model.schedule import CronSchedule, Manual, Once
+from ccs.model.schedule import Calendar, CronSchedule, Interval, Kind, Once
+from ccs.schedule import calendar
 from ccs.schedule.cron import Cron
 
-Timed = CronSchedule | Once | Manual
 COUNTED = 100
 
 
-def next_slot(schedule: Timed, after: datetime) -> datetime | None:
-    """The first slot later than `after`; None when there is none."""
+def expression(schedule: Kind) -> str | None:
+    """The cron expression that a schedule is or comes down to."""
     if isinstance(schedule, CronSchedule):
-        return _next_cron(schedule.cron, schedule.timezone, after)
+        return schedule.cron
+    return calendar.expression(schedule) if isinstance(schedule, Calendar) else None
+
+
+def next_slot(schedule: Kind, after: datetime) -> datetime | None:
+    """The first slot later than `after`; None when there is none (for cron: in eight years)."""
+    if isinstance(schedule, Interval):
+        return _on_the_beat(schedule, after) + schedule.every
     if isinstance(schedule, Once):
         return schedule.at if schedule.at > after else None
-    return None
+    written = expression(schedule)
+    return _next_cron(written, schedule.timezone, after) if written else None
 
 
-def passed(schedule: Timed, after: datetime, until: datetime) -> tuple[int, datetime | None]:
+def passed(schedule: Kind, after: datetime, until: datetime) -> tuple[int, datetime | None]:
     """How many slots lie in the range, counted up to 100, and the newest of them."""
-    if isinstance(schedule, CronSchedule):
-        zone = ZoneInfo(schedule.timezone)
-        return _cron(schedule.cron).missed(after, until, zone, COUNTED)
+    if isinstance(schedule, Interval):
+        last = _on_the_beat(schedule, until)
+        count = (last - _on_the_beat(schedule, after)) // schedule.every
+        return min(count, COUNTED), (last if count > 0 else None)
+    written = expression(schedule)
+    if written:
+        return _cron(written).missed(after, until, ZoneInfo(schedule.timezone), COUNTED)
     slot = next_slot(schedule, after)
-    if slot is not None and slot <= until:
-        return 1, slot
-    return 0, None
+    return (1, slot) if slot is not None and slot <= until else (0, None)
 
 
-def newest(schedule: Timed, after: datetime, until: datetime, most: int) -> list[datetime]:
+def newest(schedule: Kind, after: datetime, until: datetime, most: int) -> list[datetime]:
     """The newest slots of the range, at most `most`, oldest first."""
     found: list[datetime] = []
     while len(found) < most:
@@ -46,8 +57,22 @@ def newest(schedule: Timed, after: datetime, until: datetime, most: int) -> list
         if slot is None:
             break
         found.insert(0, slot)
-        until = slot - instant.MINUTE
+        until = slot - timedelta(microseconds=1)
     return found
+
+
+def coming(schedule: Kind, after: datetime, until: datetime) -> Iterator[datetime]:
+    """The slots of the range, in order."""
+    slot = next_slot(schedule, after)
+    while slot is not None and slot <= until:
+        yield slot
+        slot = next_slot(schedule, slot)
+
+
+def _on_the_beat(schedule: Interval, moment: datetime) -> datetime:
+    """The newest beat at or before `moment`; the start is no slot, and nothing is earlier."""
+    beats = (moment - schedule.start) // schedule.every
+    return schedule.start + max(beats, 0) * schedule.every
 
 
 @lru_cache(maxsize=4096)

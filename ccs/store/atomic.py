@@ -2,8 +2,8 @@
 
 A reader sees the old or the new version. An error leaves the old one and no litter, but for one:
 when the directory cannot be flushed the new one stands already and only a power cut could undo it.
-What a killed writer leaves is a draft, which the file's next writer may sweep. fsync is never tried twice on one
-descriptor: after a failure the kernel has dropped the pages
+What a killed writer leaves is a draft, which the file's next writer may sweep. fsync is never tried
+twice on one descriptor: after a failure the kernel has dropped the pages
 (https://www.usenix.org/conference/atc20/presentation/rebello). Lean.
 """
 

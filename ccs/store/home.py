@@ -29,7 +29,9 @@ class Home:
     @classmethod
     def of(cls, environ: os._Environ[str] | dict[str, str]) -> Home:
         """`$CCS_HOME`, else `~/.claude-scheduler`."""
-        return cls(environ.get("CCS_HOME") or os.path.join(_user_home(), ".claude-scheduler"))
+        named = environ.get("CCS_HOME")
+        # cron expands no ~, and a directory of that name is never meant.
+        return cls(os.path.expanduser(named or os.path.join(_user_home(), ".claude-scheduler")))
 
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -69,6 +71,10 @@ class Home:
     def tick_lock(self) -> str:
         return os.path.join(self.file("locks"), "tick.lock")
 
+    def tree(self, task_id: str, state: str) -> str:
+        """The paths of a watched tree, as `seen` by the last scan or as it was when it `fired`."""
+        return os.path.join(self.file("watch"), f"{task_id}.{state}")
+
     def log(self, run_id: str) -> str:
         """What a person reads of a run."""
         return os.path.join(self.file("logs"), f"run_{run_id}.log")
@@ -84,7 +90,7 @@ class Home:
     def create(self) -> None:
         """Makes what is missing, private from its first moment. Raises BrokenStore, OSError."""
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        for path in (self.path, *map(self.file, ("runs", "logs", "locks", "history"))):
+        for path in (self.path, *map(self.file, ("runs", "logs", "locks", "history", "watch"))):
             try:
                 os.mkdir(path, 0o700)
             except FileExistsError:

@@ -15,9 +15,11 @@ from ccs.model.job import Job
 from ccs.model.profile import Profile
 from ccs.model.record import complaints
 from ccs.model.run import Run
+from ccs.model.schedule import Startup
 from ccs.model.settings import Settings
 from ccs.model.task import Task
 from ccs.store import atomic, records
+from ccs.store.agenda import boot_id
 from ccs.store.collection import Collection, choose
 from ccs.store.history import History
 from ccs.store.home import FORMAT, Home
@@ -85,6 +87,19 @@ class Store:
                 raise records.too_new(path)
             atomic.write(path + (".prev" if "format" in standing else ".format-0"), found[0])
         atomic.write(path, records.encode({"format": FORMAT, **settings.record()}))
+
+    def begin_anew(self, task: Task) -> None:
+        """A new schedule, or one enabled again: what was decided before counts no more.
+
+        This boot counts as fired, and a watched tree as seen: its next scan is the baseline.
+        Called under the store lock.
+        """
+        content = self.cursors.read()
+        entries = [entry for entry in content.records if entry["id"] != task.id]
+        if isinstance(task.schedule, Startup):
+            entries.append({"id": task.id, "boot": boot_id()})
+        if entries != content.records:
+            self.cursors.write(content, entries)
 
     def forget_cursor(self, task_id: str) -> None:
         """Of a deleted task. Called under the store lock."""

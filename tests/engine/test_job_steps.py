@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from histories import at, job, task, uid
 
-from ccs.engine import jobs, steps
-from ccs.errors import Conflict, InvalidInput
+from ccs.engine import jobs, settle, steps, tasks
+from ccs.errors import Conflict, InvalidInput, NotFound
 from ccs.store.home import Home
 
 NOW = at("20 10:00")
@@ -117,7 +117,67 @@ def test_a_merge_of_a_merged_step_makes_no_second_successor(store, ticks, three)
     ticks.end(run.id)
     rundir.make()
     rundir.write_outcome({"status": "success", "reason": None})
-    from ccs.engine import settle
 
     assert settle.merge(Home(store.home.path), rundir, run.id, NOW) == []
     assert started(store) == [uid(2)]
+
+
+class TestAfter:
+    def graph(self, store, **after):
+        """Tasks 1 to 3 in a job; `two=[1]` lets the second come after the first."""
+        names = {"one": 1, "two": 2, "three": 3}
+        before = {names[name]: [uid(one) for one in ones] for name, ones in after.items()}
+        for number in names.values():
+            one = task(number, cron=None, job_id=uid(100))
+            store.tasks.put(one.changed(after=before.get(number, [])))
+        store.jobs.put(job(100, 3, 2, 1, max_parallel=3))
+        jobs.run(store, uid(100), NOW, {})
+
+    def end(self, store, ticks, number, status="success"):
+        (run,) = [one for one in store.runs.all() if one.task_id == uid(number)]
+        ticks.begin(run.id)
+        ticks.end(run.id, status)
+
+    def test_a_task_waits_for_all_it_comes_after_whatever_the_order(self, store, ticks):
+        self.graph(store, three=[1, 2])
+        assert set(started(store)) == {uid(1), uid(2)}
+        self.end(store, ticks, 1)
+        assert started(store) == [uid(2)]
+        self.end(store, ticks, 2)
+        assert started(store) == [uid(3)]
+        self.end(store, ticks, 3)
+        assert status(store) == "completed"
+
+    def test_what_comes_after_a_failure_is_passed_over_and_says_why(self, store, ticks):
+        self.graph(store, two=[1], three=[2])
+        store.jobs.put(store.jobs.get(uid(100)).changed(on_failure="continue"))
+        self.end(store, ticks, 1, "failed")
+        skipped = {one.task_id: one for one in store.runs.all() if one.status == "skipped"}
+        assert set(skipped) == {uid(2), uid(3)}
+        assert (skipped[uid(2)].reason, skipped[uid(2)].message) == ("after", "comes after task 1")
+        assert status(store) == "failed"
+
+    def test_a_disabled_predecessor_does_not_hold_up_what_follows(self, store, ticks):
+        store.tasks.put(task(1, cron=None, job_id=uid(100), enabled=False))
+        store.tasks.put(task(2, cron=None, job_id=uid(100)).changed(after=[uid(1)]))
+        store.jobs.put(job(100, 2, 1))
+        jobs.run(store, uid(100), NOW, {})
+        assert started(store) == [uid(2)]
+
+    def test_a_circle_is_refused_with_its_path(self, store, ticks):
+        store.jobs.put(job(100))
+        first = tasks.create(store, {"name": "a", "prompt": "x", "job_id": uid(100)}, NOW)
+        fields = {"name": "b", "prompt": "x", "job_id": uid(100), "after": ["a"]}
+        second = tasks.create(store, fields, NOW)
+        assert second.after == [first.id]
+        with pytest.raises(InvalidInput, match="'a' after 'b' after 'a'"):
+            tasks.update(store, first.id, {"after": ["b"]}, NOW)
+        with pytest.raises(InvalidInput, match="'a' after 'a'"):
+            tasks.update(store, first.id, {"after": ["a"]}, NOW)
+
+    def test_a_task_of_another_job_cannot_be_waited_for(self, store, ticks):
+        store.jobs.put(job(100), job(101))
+        tasks.create(store, {"name": "a", "prompt": "x", "job_id": uid(100)}, NOW)
+        fields = {"name": "b", "prompt": "x", "job_id": uid(101), "after": ["a"]}
+        with pytest.raises(NotFound):
+            tasks.create(store, fields, NOW)

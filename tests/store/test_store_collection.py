@@ -83,14 +83,14 @@ def test_unknown_keys_survive_a_rewrite_at_every_depth(tasks):
 
 
 def test_a_bad_record_is_reported_with_its_line_and_the_others_go_on(tasks):
-    bad = task_entry(2, schedule={"schedule_type": "cron", "cron": "61 * * * *"})
+    bad = task_entry(2, retry={"max_attempts": 0})
     text = document("tasks", task_entry(1), bad, task_entry(3))
     write(tasks, text)
     reading = tasks.read()
     assert [one.id for one in reading.records] == [an_id(1), an_id(3)]
     (problem,) = reading.problems
     line = text[: text.index(an_id(2))].count("\n")  # the brace stands a line before its id
-    assert str(problem).startswith(f"{tasks.file.path}:{line}: task {an_id(2)}: schedule: ")
+    assert str(problem).startswith(f"{tasks.file.path}:{line}: task {an_id(2)}: retry.max")
 
 
 def test_a_record_that_trips_its_check_does_not_stop_the_others(tasks, monkeypatch):

@@ -67,7 +67,7 @@ def test_the_defaults_are_those_the_users_know(ccs):
     assert (made["session_mode"], made["commit_on_success"]) == ("new", True)
     assert (made["timeout"], made["on_limit"], made["overlap"]) == ("4h", "park", "skip")
     assert made["retry"]["max_attempts"] == 1
-    assert made["schedule"] == {"schedule_type": "manual"}
+    assert made["schedule"]["schedule_type"] == "manual"
 
 
 def test_an_update_changes_what_is_named_and_nothing_else(ccs):
@@ -90,9 +90,8 @@ def test_an_update_changes_what_is_named_and_nothing_else(ccs):
     }
     moved = ccs.ok("tasks", "update", "t", "--tz", "UTC").json
     assert moved["schedule"] == schedule | {"timezone": "UTC"}
-    assert ccs.ok("tasks", "update", "t", "--manual").json["schedule"] == {
-        "schedule_type": "manual"
-    }
+    manual = ccs.ok("tasks", "update", "t", "--manual").json["schedule"]
+    assert manual == {"schedule_type": "manual", "timezone": "UTC"}
 
 
 def test_a_task_that_leaves_its_job_goes_on_where_it_ran(ccs):

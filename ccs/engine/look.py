@@ -1,0 +1,121 @@
+"""What a tick sees before it decides: tasks, cursors, and which firings have come.
+
+Reads only, and outside the store lock: cron arithmetic over many tasks takes time. What it finds
+is checked again under the lock, by id and by the tasks' own records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ccs import instant
+from ccs.engine import watch
+from ccs.engine.launch import Launcher
+from ccs.model import key
+from ccs.model.run import Run
+from ccs.model.schedule import FileWatch, Startup
+from ccs.model.task import Task
+from ccs.schedule import due, plan
+from ccs.schedule.due import Due, Firing
+from ccs.store.agenda import boot_id
+from ccs.store.store import Store
+
+
+class Look:
+    """`cursors`: per task, what was decided last. `reset`: tasks whose cursor begins anew."""
+
+    def __init__(self, store: Store, launcher: Launcher, now: datetime) -> None:
+        self.store = store
+        self.launcher = launcher
+        self.now = now
+        self.problems = [str(one) for one in (*launcher.tasks.problems, *launcher.jobs.problems)]
+        self.notes: list[str] = []
+        self.reset: list[str] = []
+        self.cursors = {entry["id"]: entry for entry in store.cursors.read().records}
+        self.boot = boot_id()
+        self.due = self._due()
+
+    def snapshot(self, runs: Sequence[Run], alive: set[str]) -> plan.Snapshot:
+        """For `plan.decide`. `alive`: runs whose lock is held; they take their place already."""
+        return plan.Snapshot(
+            tasks=self.launcher.tasks.by_id,
+            jobs=self.launcher.jobs.by_id,
+            runs=[_as_alive(run, alive) for run in runs],
+            known=self._known(runs),
+            limit=self.launcher.settings.max_concurrent_tasks,
+            used=self._used(),
+        )
+
+    def drop_changed(self, tasks: Mapping[str, dict[str, Any]]) -> None:
+        """What was computed for a task that has changed meanwhile does not hold."""
+        before = self.launcher.tasks.raw
+        same = {task_id for task_id, raw in tasks.items() if before.get(task_id) == raw}
+        self.due = [one for one in self.due if one.task.id in same]
+
+    def _due(self) -> list[Due]:
+        recorded: dict[str, datetime] = {}
+        busy = set()
+        for run in self.store.runs.all():
+            last = run.last_slot or run.scheduled_time
+            if run.trigger in ("schedule", "catch_up") and last <= self.now:
+                recorded[run.task_id] = max(last, recorded.get(run.task_id, last))
+            if run.unfinished:
+                busy.add(run.task_id)
+        found = []
+        for task in self.launcher.tasks.records:
+            if task.enabled and (one := self._due_of(task, recorded.get(task.id), busy)):
+                found.append(one)
+        return found
+
+    def _due_of(self, task: Task, recorded: datetime | None, busy: set[str]) -> Due | None:
+        entry = self.cursors.get(task.id, {})
+        if isinstance(task.schedule, Startup):
+            if entry.get("boot") == self.boot:
+                return None
+            firing = Firing(key.for_boot(task.id, self.boot), self.now, "startup")
+            return Due(task, (firing,), 0, self.now)
+        if isinstance(task.schedule, FileWatch):
+            # What changes while its own run goes on is the run's doing.
+            return None if task.id in busy else watch.due(task, entry, self.now)
+        since, reset = due.begin(task, self._decided(entry), recorded, self.now)
+        if reset:
+            self.reset.append(task.id)
+            self.notes.append(f"task {task.id}: the clock was moved back; begun anew")
+        if since > self.now:
+            return None  # the clock was moved back: what ran is not run again
+        return due.evaluate(task, since, self.now)
+
+    def _decided(self, entry: Mapping[str, Any]) -> datetime | None:
+        if "slot" not in entry:
+            return None
+        try:
+            return instant.parse(str(entry["slot"]))
+        except ValueError:
+            self.problems.append(f"cursors.json: {entry['id']}: {entry['slot']!r} is no instant")
+            return None
+
+    def _known(self, runs: Sequence[Run]) -> frozenset[str]:
+        """Which of the runs about to be made exist already, here, in history or as deleted."""
+        known = {run.id for run in runs}
+        # A record that is broken now was launched all the same.
+        known |= {entry["id"] for entry in self.store.runs.file.read().records}
+        coming = {firing.id for one in self.due for firing in one.firings}
+        return frozenset(known | {one for one in coming - known if self.store.history.knows(one)})
+
+    def _used(self) -> dict[str, int]:
+        """How often each due task that may run so often only has run."""
+        limited = {one.task.id for one in self.due if one.task.max_runs is not None}
+        used = dict.fromkeys(limited, 0)
+        if limited:
+            for run in self.store.every_run():
+                if run.task_id in limited and run.status != "skipped":
+                    used[run.task_id] += 1
+        return used
+
+
+def _as_alive(run: Run, alive: set[str]) -> Run:
+    if run.status == "upcoming" and run.id in alive:
+        return run.model_copy(update={"status": "running"})
+    return run
