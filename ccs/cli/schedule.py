@@ -14,6 +14,7 @@ import click
 from ccs.cli import params
 from ccs.cli.output import Output
 from ccs.errors import InvalidInput
+from ccs.instant import minute
 from ccs.text import plain
 
 if TYPE_CHECKING:
@@ -65,13 +66,17 @@ def next_(
       ccs schedule next --cron "30 2 * * *" --tz Europe/Berlin --from 2027-03-27 -n 3
       ccs schedule next --task nightly
     """
+    from ccs.schedule import at
+
     if sum(one is not None for one in (cron, every, task)) != 1:
         raise InvalidInput("give one of --cron, --every and --task")
     now = params.now()
     found = _task(task, tz, out)
     zone = found.schedule.timezone if found else _zone_name(tz)
-    after = _moment(since, now, zone)
-    kind = found.schedule if found else _made(cron, every, zone, after)
+    after = now if since is None else at.parse(since, now, ZoneInfo(zone))
+    # A task counts from the minute it is made in.
+    start = minute(now) if since is None else after
+    kind = found.schedule if found else _made(cron, every, zone, start)
     slots = _slots(kind, after, count, found)
     if out.as_json:
         out.record({"timezone": zone, "slots": slots})
@@ -129,19 +134,12 @@ def _zone_name(tz: str | None) -> str:
     return Kind.checked({"timezone": zone.local_name(os.environ) if tz is None else tz}).timezone
 
 
-def _moment(words: str | None, now: datetime, zone: str) -> datetime:
-    from ccs.schedule import at
-
-    return (at.parse(words, now, ZoneInfo(zone)) if words is not None else now).astimezone(UTC)
-
-
 def _made(cron: str | None, every: str | None, zone: str, start: datetime) -> Kind:
     from ccs.model.schedule import CronSchedule, Interval
 
     if cron is not None:
         return CronSchedule.checked({"cron": cron, "timezone": zone})
-    whole = start.replace(microsecond=0)
-    return Interval.checked({"every": every, "start": whole, "timezone": zone})
+    return Interval.checked({"every": every, "start": start, "timezone": zone})
 
 
 def _slots(kind: Kind, after: datetime, count: int, task: Task | None) -> list[str]:

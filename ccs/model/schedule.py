@@ -160,6 +160,8 @@ class Anchor(Kind):
     anchor_time: TimeOfDay
 
 
+BY_USAGE = ("usage_reset", "when_available", "before_reset", "anchor")
+
 Schedule = Annotated[
     Manual
     | CronSchedule

@@ -41,7 +41,7 @@ def passed(schedule: Kind, after: datetime, until: datetime) -> tuple[int, datet
     if isinstance(schedule, Interval):
         last = _on_the_beat(schedule, until)
         count = (last - _on_the_beat(schedule, after)) // schedule.every
-        return min(count, COUNTED), (last if count > 0 else None)
+        return max(min(count, COUNTED), 0), (last if count > 0 else None)
     written = expression(schedule)
     if written:
         return _cron(written).missed(after, until, ZoneInfo(schedule.timezone), COUNTED)

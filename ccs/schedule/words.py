@@ -34,6 +34,7 @@ _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth",
 _UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 _SHORT = {2: 28, 4: 30, 6: 30, 9: 30, 11: 30}
 _DAY = timedelta(days=1)
+_ONE = {_DAY: "day", timedelta(hours=1): "hour", MINUTE: "minute"}
 
 
 def explain(schedule: Kind) -> str:
@@ -42,8 +43,8 @@ def explain(schedule: Kind) -> str:
         return _cron(written)
     match schedule:
         case Interval():
-            start = _moment(schedule.start, schedule.timezone)
-            return f"Every {_span(schedule.every).removeprefix('1 ')}, counted from {start}"
+            every = _ONE.get(schedule.every) or _span(schedule.every)
+            return f"Every {every}, counted from {_moment(schedule.start, schedule.timezone)}"
         case Once():
             return f"Once, on {_moment(schedule.at, schedule.timezone)}"
         case Startup():

@@ -205,3 +205,58 @@ def test_deleting_a_task_takes_it_out_of_the_order_with_runs_and_logs(ccs):
     assert ccs.saved("jobs")[0]["task_order"] == [kept]
     assert (ccs.recorded(), [*(ccs.store / "logs").iterdir()]) == ([], [])
     assert json.loads(ccs.ok("jobs", "tasks", "j").out)[0]["id"] == kept
+
+
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [
+        (("--usage-reset", "5m"), {"schedule_type": "usage_reset", "offset": "5m"}),
+        (("--when-available", "30%"), {"schedule_type": "when_available", "headroom": 30.0}),
+        (
+            ("--before-reset", "45m", "--window", "seven_day"),
+            {"lead": "45m", "window": "seven_day"},
+        ),
+        (("--anchor", "6:00"), {"schedule_type": "anchor", "anchor_time": "06:00"}),
+    ],
+)
+def test_a_schedule_by_usage_is_kept_and_said_to_rest(quick, option, kept):
+    made = quick.ok("tasks", "create", "--prompt", "x", *option)
+    assert made.json["schedule"].items() >= kept.items()
+    assert "not acted on yet" in made.err
+
+
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [
+        (("--daily", "9:05"), {"calendar_frequency": "daily", "calendar_time": "09:05"}),
+        (
+            ("--weekly", "mon,thu 09:00"),
+            {"calendar_frequency": "weekly", "calendar_days_of_week": [0, 3]},
+        ),
+        (("--monthly", "last 18:30"), {"calendar_day_of_month": "last", "calendar_time": "18:30"}),
+        (("--every", "90m"), {"schedule_type": "interval", "every": "1h30m"}),
+        (("--startup",), {"schedule_type": "startup"}),
+    ],
+)
+def test_each_kind_of_schedule_has_its_option(quick, option, kept):
+    made = quick.ok("tasks", "create", "--prompt", "x", *option, "--tz", "Europe/Berlin").json
+    assert made["schedule"].items() >= (kept | {"timezone": "Europe/Berlin"}).items()
+
+
+def test_hours_days_and_bounds_are_kept_and_can_be_taken_back(quick):
+    bounds = ("--between", "22:00-07:00", "--days", "mon-wed", "--until", "+3d", "--max-runs", "9")
+    made = quick.ok("tasks", "create", "--prompt", "x", "--name", "b", "--every", "1h", *bounds)
+    assert made.json["days"] == ["mon", "tue", "wed"]
+    assert (made.json["between"], made.json["max_runs"]) == ("22:00-07:00", 9)
+    opened = quick.ok("tasks", "update", "b", "--between", "", "--days", "", "--until", "").json
+    assert (opened["between"], opened["days"], opened["until"]) == (None, [], None)
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(quick):
+    quick.ok("tasks", "create", "--prompt", "x", "--name", "soon", "--at", "+1s")
+    quick.until(lambda: not quick.ok("scheduler").json["scheduled_tasks"])
+    before = quick.snapshot()
+    shown = quick.ok("tick", "--dry-run").out
+    assert shown.startswith("launch")
+    assert "soon" in shown
+    assert quick.snapshot() == before
