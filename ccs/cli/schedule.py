@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _FORMS = ("auto", "table", "json", "jsonl")
 _SHOWN = 3
 # So many slots in a row outside a task's hours: there will be none inside.
-_PATIENCE = 3_000
 
 _of_a_task = click.option("--task", help="The schedule of this task: an id, a prefix, a name.")
 _zone = click.option("--tz", help="Its time zone, as in Europe/Berlin. Else the machine's.")
@@ -143,8 +142,10 @@ def _made(cron: str | None, every: str | None, zone: str, start: datetime) -> Ki
 
 
 def _slots(kind: Kind, after: datetime, count: int, task: Task | None) -> list[str]:
+    from ccs.schedule.due import runs_next
+
     zone = ZoneInfo(kind.timezone)
-    coming = _of(task, after) if task else _all(kind, after)
+    coming = runs_next(task, after) if task else _all(kind, after)
     try:
         slots = [slot.astimezone(zone) for slot in islice(coming, count)]
     except OverflowError:
@@ -158,25 +159,6 @@ def _all(kind: Kind, after: datetime) -> Iterator[datetime]:
     while (slot := next_slot(kind, after)) is not None:
         yield slot
         after = slot
-
-
-def _of(task: Task, after: datetime) -> Iterator[datetime]:
-    """Those slots of its schedule at which the task may run."""
-    from ccs.schedule import due, hours
-    from ccs.schedule.slots import next_slot
-
-    after, until = due.within_bounds(task, after, datetime.max.replace(tzinfo=UTC))
-    zone, refused = ZoneInfo(task.schedule.timezone), 0
-    slot = next_slot(task.schedule, after)
-    while slot is not None and slot <= until and refused < _PATIENCE:
-        if due.allowed(task, slot):
-            yield slot
-            refused, after = 0, slot
-        else:
-            refused += 1
-            opens = hours.next_open(task.between, task.days, slot, zone)
-            after = (opens or until) - timedelta(microseconds=1)
-        slot = next_slot(task.schedule, after)
 
 
 def _tell(kind: Kind, task: Task | None, slots: list[str], out: Output) -> None:

@@ -224,9 +224,9 @@ def _tell_schedule(store: Store, task: Task, now: datetime, out: Output) -> None
     """When it runs next; who creates a schedule that nothing will call should learn it here."""
     from ccs import instant
     from ccs.report import state as report
-    from ccs.schedule.slots import next_slot
+    from ccs.schedule.due import runs_next
 
-    slot = next_slot(task.schedule, now) if task.enabled else None
+    slot = next(runs_next(task, now), None) if task.enabled else None
     if slot is None:
         return
     out.say(f"it runs next at {output.moment(instant.text(slot))}")

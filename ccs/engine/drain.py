@@ -77,18 +77,29 @@ class Watch:
 
 
 class Ending:
-    """Ends all that carries the run's marker: TERM, a while later KILL, until none is left."""
+    """Ends the client's own group and all that carries the run's marker: TERM, later KILL.
 
-    def __init__(self, run_id: str, reason: str | None, now: float) -> None:
+    The group besides the marker, because a wrapper may start the client with a clean environment.
+    """
+
+    def __init__(
+        self, child: subprocess.Popen[bytes], run_id: str, reason: str | None, now: float
+    ) -> None:
         self.reason = reason
+        self._child = child
         self._run_id = run_id
         self._since = now
-        process.signal_carriers(run_id, process.TERM)
+        self._signal(process.TERM)
 
     def all_gone(self, now: float) -> bool:
         if now - self._since < _KILL_AFTER:
-            return not process.carriers(self._run_id)
-        return not process.signal_carriers(self._run_id, process.KILL)
+            return self._child.returncode is not None and not process.carriers(self._run_id)
+        return not self._signal(process.KILL) and self._child.returncode is not None
+
+    def _signal(self, number: int) -> list[int]:
+        if self._child.returncode is None:
+            process.signal_group(self._child.pid, number)
+        return process.signal_carriers(self._run_id, number)
 
     def hopeless(self, now: float) -> bool:
         return now - self._since >= _GIVE_UP_AFTER
@@ -131,11 +142,11 @@ class Drain:
                 gone_at = now
                 if ending is None and self._child.returncode < 0:
                     # Killed from outside: it had no chance to end its tools.
-                    ending = Ending(run_id, None, now)
+                    ending = Ending(self._child, run_id, None, now)
             if ending is None and gone_at is None and (reason := watch.reason()) is not None:
-                ending = Ending(run_id, reason, now)
+                ending = Ending(self._child, run_id, reason, now)
             if ending is not None:
-                if (ending.all_gone(now) and gone_at is not None) or ending.hopeless(now):
+                if ending.all_gone(now) or ending.hopeless(now):
                     break
             elif gone_at is not None and (not self._outputs or now - gone_at >= _LINGER):
                 break

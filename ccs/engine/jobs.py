@@ -50,6 +50,8 @@ def update(
         job = store.jobs.find(reference)
         if "status" in fields and job.status == "in_progress":
             raise Conflict(f"{job.name!r} is running", f"ccs jobs stop {job.id}")
+        if fields.get("status") == "in_progress":
+            raise InvalidInput("a job comes to be in_progress by running", f"ccs jobs run {job.id}")
         place = job.working_directory.changed(**directory).record()
         changed = job.changed(**fields, working_directory=place, updated_at=now)
         check_profile(store, changed.profile)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,10 +39,23 @@ else:
 MOST_STARTS = 5
 
 
-class Launcher:
-    """Reads what launching needs once and starts any number of runs with it."""
+Spawn = Callable[[str, str, Mapping[str, str]], None]
 
-    def __init__(self, store: Store, environment: Mapping[str, str], now: datetime) -> None:
+
+class Launcher:
+    """Reads what launching needs once and starts any number of runs with it.
+
+    `spawn` starts a supervisor; a simulation starts none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        environment: Mapping[str, str],
+        now: datetime,
+        spawn: Spawn | None = None,
+    ) -> None:
+        self.spawn = spawn or spawn_supervisor
         self.store = store
         self.now = now
         self.environment = environment
@@ -61,7 +74,7 @@ class Launcher:
         as_run = records.encode(self._as_it_will_run(run, task))
         atomic.write(self.store.home.as_run(run.id), as_run)
         rundir.count_start()
-        spawn_supervisor(self.store.home.path, run.id, self.environment)
+        self.spawn(self.store.home.path, run.id, self.environment)
 
     def _give_up(self, run: Run, rundir: RunDir) -> None:
         with rundir.lock() as lock:

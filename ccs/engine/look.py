@@ -13,6 +13,7 @@ from typing import Any
 from ccs import instant
 from ccs.engine import watch
 from ccs.engine.launch import Launcher
+from ccs.engine.spare import spared
 from ccs.model import key
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch, Startup
@@ -36,6 +37,8 @@ class Look:
         self.cursors = {entry["id"]: entry for entry in store.cursors.read().records}
         self.boot = boot_id()
         self.due = self._due()
+        # Before the lock: it may have to read all of history. Only a tick makes such runs.
+        self.used = self._used()
 
     def snapshot(self, runs: Sequence[Run], alive: set[str]) -> plan.Snapshot:
         """For `plan.decide`. `alive`: runs whose lock is held; they take their place already."""
@@ -45,7 +48,8 @@ class Look:
             runs=[_as_alive(run, alive) for run in runs],
             known=self._known(runs),
             limit=self.launcher.settings.max_concurrent_tasks,
-            used=self._used(),
+            used=self.used,
+            unreadable=frozenset(problem.id for problem in self.launcher.tasks.problems),
         )
 
     def drop_changed(self, tasks: Mapping[str, dict[str, Any]]) -> None:
@@ -65,8 +69,9 @@ class Look:
                 busy.add(run.task_id)
         found = []
         for task in self.launcher.tasks.records:
-            if task.enabled and (one := self._due_of(task, recorded.get(task.id), busy)):
-                found.append(one)
+            with spared(self.problems, f"task {task.id}"):
+                if task.enabled and (one := self._due_of(task, recorded.get(task.id), busy)):
+                    found.append(one)
         return found
 
     def _due_of(self, task: Task, recorded: datetime | None, busy: set[str]) -> Due | None:
@@ -92,7 +97,7 @@ class Look:
             return None
         try:
             return instant.parse(str(entry["slot"]))
-        except ValueError:
+        except (ValueError, OverflowError):
             self.problems.append(f"cursors.json: {entry['id']}: {entry['slot']!r} is no instant")
             return None
 
@@ -102,6 +107,7 @@ class Look:
         # A record that is broken now was launched all the same.
         known |= {entry["id"] for entry in self.store.runs.file.read().records}
         coming = {firing.id for one in self.due for firing in one.firings}
+        coming |= {Firing.at(one.task.id, one.newest).id for one in self.due}
         return frozenset(known | {one for one in coming - known if self.store.history.knows(one)})
 
     def _used(self) -> dict[str, int]:
@@ -110,7 +116,8 @@ class Look:
         used = dict.fromkeys(limited, 0)
         if limited:
             for run in self.store.every_run():
-                if run.task_id in limited and run.status != "skipped":
+                counts = run.trigger in plan.BY_SCHEDULE and run.status != "skipped"
+                if counts and run.task_id in limited:
                     used[run.task_id] += 1
         return used
 

@@ -14,13 +14,15 @@ cannot be ended keeps its run `running`, and the next tick tries again.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from ccs import instant
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream, parse
 from ccs.engine import settle
-from ccs.errors import CcsError
+from ccs.engine.spare import spared
+from ccs.engine.steps import settle_job
 from ccs.host import process
 from ccs.model.run import Run
 from ccs.store.lock import is_free
@@ -44,16 +46,17 @@ def reap(store: Store, now: datetime) -> Reaped:
     # Listed before the runs are read: a run is recorded before its directory is made, so a
     # directory listed here without an unfinished run has been left over.
     directories = set(store.rundirs())
-    for run in store.runs.all():
+    runs = store.runs.read()
+    for run in runs.records:
         if not run.unfinished:
             continue
         directories.discard(run.id)
-        try:
+        with spared(found.problems, f"run {run.id}"):
             _look_at(store, run, now, found)
-        except (CcsError, OSError) as error:
-            found.problems.append(f"run {run.id}: {error}")
-    for run_id in directories:
-        _clear(store, run_id, found)
+    # What belongs to a record that cannot be read waits until it is mended.
+    for run_id in directories - {problem.id for problem in runs.problems}:
+        with spared(found.problems, f"the left-over directory of run {run_id}"):
+            _clear(store, run_id)
     return found
 
 
@@ -74,13 +77,18 @@ def _look_at(store: Store, run: Run, now: datetime, found: Reaped) -> None:
     if not rundir.started() and rundir.outcome() is None:
         if not is_free(rundir.lock().path):
             found.alive.add(run.id)
-        elif run.status == "running":
-            _back_to_waiting(store, run)
+        elif run.status == "running" or rundir.stop_reason() is not None:
+            _back_to_waiting(store, run, rundir, now)
         return
-    if rundir.outcome() is None and not process.is_alive(rundir.owner()):
+    # `started` last: once it is gone, the run has ended well and its detached tools are its own.
+    if rundir.outcome() is None and not process.is_alive(rundir.owner()) and rundir.started():
         process.signal_carriers(run.id, process.KILL)
     with rundir.lock() as lock:
-        if not lock.acquire():
+        try:
+            free = lock.acquire()
+        except FileNotFoundError:
+            return  # settled by another in the meantime
+        if not free:
             found.alive.add(run.id)
             return
         if rundir.outcome() is None:
@@ -112,30 +120,37 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     return ended
 
 
-def _back_to_waiting(store: Store, run: Run) -> None:
-    """Recorded as running, but the mark was taken back: no client can have run."""
+def _back_to_waiting(store: Store, run: Run, rundir: RunDir, now: datetime) -> None:
+    """No mark, so no client can have run: what was recorded as running waits again, and what
+    somebody wanted stopped is cancelled."""
     with store.locked("ccs tick"):
         current = store.runs.get(run.id)
-        if current is not None and current.status == "running":
+        if current is None or not current.unfinished or rundir.started():
+            return
+        reason = rundir.stop_reason()
+        if reason is None:
             store.runs.put(current.changed(status="upcoming", start_time=None))
+            return
+        ended = {"status": "cancelled", "held_reason": None, "end_time": now}
+        replaced = "replaced" if reason == "replaced" else "stopped"
+        store.runs.put(current.changed(**ended, reason=replaced))
+        settle_job(store, current.job_id, now)
 
 
-def _clear(store: Store, run_id: str, found: Reaped) -> None:
+def _clear(store: Store, run_id: str) -> None:
     """Left by a kill between the merge of an outcome and the removal of its directory."""
     rundir = store.rundir(run_id)
-    try:
-        with rundir.lock() as lock:
-            if lock.acquire():
-                rundir.remove()
-    except (CcsError, OSError) as error:
-        found.problems.append(f"the left-over directory of run {run_id}: {error}")
+    with rundir.lock() as lock, suppress(FileNotFoundError):
+        if lock.acquire():
+            rundir.remove()
 
 
 def _declare_lost(store: Store, run: Run, now: datetime) -> None:
     """A running run without a directory: somebody removed it by hand."""
-    process.signal_carriers(run.id, process.KILL)
     with store.locked("ccs tick"):
         current = store.runs.get(run.id)
-        if current is not None and current.status == "running":
-            lost = {"status": "lost", "reason": "crash", "end_time": now}
-            store.runs.put(current.changed(**lost, message="its run directory is gone"))
+        if current is None or current.status != "running":
+            return  # it ended between the reading and now
+        lost = {"status": "lost", "reason": "crash", "end_time": now}
+        store.runs.put(current.changed(**lost, message="its run directory is gone"))
+    process.signal_carriers(run.id, process.KILL)

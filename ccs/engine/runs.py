@@ -92,6 +92,8 @@ def chosen_runs(store: Store, references: list[str]) -> list[Run]:
 def delete(store: Store, references: list[str], force: bool, clock: Clock) -> list[Run]:
     """Deletes runs with their logs. Unfinished ones only with `force`, which stops them first."""
     chosen = chosen_runs(store, references)
+    if not force:
+        refuse_steps(store, chosen)
     clear_way(store, chosen, force, clock)
     with store.locked("ccs runs delete"):
         forget(store, [run.id for run in chosen])
@@ -109,6 +111,18 @@ def clear_way(store: Store, runs: list[Run], force: bool, clock: Clock) -> int:
     for run in unfinished:
         wait(store, run.id, clock, STOP_SECONDS)
     return len(unfinished)
+
+
+def refuse_steps(store: Store, runs: list[Run]) -> None:
+    """Raises Conflict: a job in progress tells by its runs how far it has come."""
+    going_on = {job.run.id for job in store.jobs.all() if job.run and job.status == "in_progress"}
+    steps = [run for run in runs if run.job_run in going_on]
+    if steps:
+        raise Conflict(
+            "a step of a job in progress cannot be deleted",
+            "wait for the job, stop it (ccs jobs stop), or use --force",
+            tuple(f"{run.id} {run.task_name}" for run in steps),
+        )
 
 
 def refuse_unfinished(runs: list[Run]) -> None:

@@ -40,7 +40,11 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
             if run.get("job_run"):
                 from ccs.engine import steps  # the models come in only now, and only for a job
 
-                following = steps.following(home, run, content.records, now)
-            runs.write(content, content.records + following)
+                following = steps.following(home, run, content, now)
+            fresh = {one["id"]: one for one in following}
+            runs.write(
+                content,
+                [fresh.pop(one["id"], one) for one in content.records] + list(fresh.values()),
+            )
     rundir.remove()
     return [one["id"] for one in following if one["status"] == "upcoming"]

@@ -11,17 +11,19 @@ from datetime import datetime
 from typing import Any
 
 from ccs.model import key
-from ccs.model.job import Job, JobStatus
+from ccs.model.job import Job, JobRun, JobStatus
 from ccs.model.run import Run
 from ccs.model.task import Task
+from ccs.store.collection import Reading
 from ccs.store.home import Home
+from ccs.store.records import Content
 from ccs.store.store import Store
 
 
 def following(
-    home: Home, merged: dict[str, Any], entries: list[dict[str, Any]], now: datetime
+    home: Home, merged: dict[str, Any], content: Content, now: datetime
 ) -> list[dict[str, Any]]:
-    """New runs after a step has ended, and the job's status written. Under the store lock.
+    """Records to put after a step has ended; the job's status is written. Under the store lock.
 
     The status goes first: it is derived, and the tick corrects it if the runs never get written.
     """
@@ -29,31 +31,67 @@ def following(
     job = store.jobs.get(merged.get("job_id") or "")
     if job is None or job.run is None or job.run.id != merged["job_run"]:
         return []
-    mine = [Run.model_validate(one) for one in entries if one.get("job_run") == job.run.id]
-    fresh = advance(store, job, {run.task_id: run for run in mine}, now)
-    return [run.record() for run in fresh]
+    return [run.record() for run in advance(store, job, store.runs.judge(content), now)]
 
 
-def advance(store: Store, job: Job, steps: Mapping[str, Run], now: datetime) -> list[Run]:
-    """Records the job's status where it changed and returns its next runs."""
-    status, fresh = next_steps(job, store.tasks.read().by_id, steps, now)
+def settle_job(store: Store, job_id: str | None, now: datetime) -> None:
+    """Brings a job up to date after one of its runs was cancelled. Under the store lock."""
+    job = store.jobs.get(job_id) if job_id else None
+    if job is None or job.run is None or job.status != "in_progress":
+        return
+    changed = advance(store, job, store.runs.read(), now)
+    if changed:
+        store.runs.put(*changed)
+
+
+def advance(store: Store, job: Job, runs: Reading[Run], now: datetime) -> list[Run]:
+    """Writes the job's status where it changed; the runs to record: new ones and cancelled ones."""
+    assert job.run is not None  # nosec B101 - asked only of a job that was run
+    tasks = store.tasks.read()
+    steps = steps_of(store, job.run, runs)
+    ended = _ended_early(job, steps)
+    cancelled = _cancelled(store, steps, now) if ended else []
+    steps |= {run.task_id: run for run in cancelled}
+    if ended:
+        active = any(run.unfinished for run in steps.values())
+        status, fresh = ("in_progress" if active else ended), list[Run]()
+    else:
+        unreadable = frozenset(problem.id for problem in tasks.problems)
+        status, fresh = next_steps(job, tasks.by_id, steps, now, unreadable)
     if status != job.status:
         store.jobs.put(job.changed(status=status, updated_at=now))
-    return fresh
+    return cancelled + fresh
+
+
+def steps_of(store: Store, order: JobRun, runs: Reading[Run]) -> dict[str, Run]:
+    """The run of each step that was ever recorded, by task id, wherever it is now."""
+    steps = {run.task_id: run for run in runs.records if run.job_run == order.id}
+    unreadable = {problem.id for problem in runs.problems}
+    for task_id in order.order:
+        run_id = key.for_step(order.id, task_id)
+        if task_id in steps:
+            continue
+        if run_id in unreadable:
+            # It may be running: the job waits until the record is mended.
+            steps[task_id] = _standing_for(order, task_id, "running")
+        elif store.history.knows(run_id):
+            archived = store.history.get(run_id)
+            # A deleted run is not run again.
+            gone = _standing_for(order, task_id, "success")
+            steps[task_id] = Run.model_validate(archived) if archived else gone
+    return steps
 
 
 def next_steps(
-    job: Job, tasks: Mapping[str, Task], steps: Mapping[str, Run], now: datetime
+    job: Job,
+    tasks: Mapping[str, Task],
+    steps: Mapping[str, Run],
+    now: datetime,
+    unreadable: frozenset[str] = frozenset(),
 ) -> tuple[JobStatus, list[Run]]:
-    """Pure. `steps`: the last run of each step so far, by task id."""
+    """Pure. `steps`: the run of each step so far; `unreadable`: tasks whose records are broken."""
     assert job.run is not None  # nosec B101 - asked only of a job that was run
-    ended = [run for run in steps.values() if not run.unfinished]
-    active = len(steps) - len(ended)
-    broken = [run for run in ended if run.status not in ("success", "skipped")]
-    if any(run.reason == "stopped" for run in broken) or job.status == "cancelled":
-        return "cancelled", []
-    if broken and job.on_failure == "stop":
-        return ("in_progress" if active else "failed"), []
+    active = sum(run.unfinished for run in steps.values())
     known = dict(steps)
     while True:
         ready = [one for one in job.run.order if one in tasks and one not in known]
@@ -63,9 +101,12 @@ def next_steps(
         known |= {run.task_id: run for run in fresh}
         active += sum(run.unfinished for run in fresh)
     added = [run for task_id, run in known.items() if task_id not in steps]
-    if active:
+    left = [one for one in job.run.order if one not in known]
+    if active or any(one in unreadable for one in left):
         return "in_progress", added
-    return ("failed" if broken else "completed"), added
+    stuck = any(one in tasks for one in left)  # a circle, made by hand
+    broken = any(_broken(run) for run in steps.values())
+    return ("failed" if broken or stuck else "completed"), added
 
 
 def _startable(
@@ -81,7 +122,8 @@ def _startable(
     fresh: list[Run] = []
     for task_id in ready:
         task = tasks[task_id]
-        before = [known.get(one) for one in task.after if one in job.run.order]
+        there = [one for one in task.after if one in known or one in ready]
+        before = [known.get(one) for one in there]
         if any(run is None or run.unfinished for run in before):
             continue
         step = _step(job, task, [run for run in before if run is not None], now)
@@ -91,6 +133,28 @@ def _startable(
             active += 1
         fresh.append(step)
     return fresh
+
+
+def _ended_early(job: Job, steps: Mapping[str, Run]) -> JobStatus | None:
+    """What the job has come to, when no further step may start."""
+    broken = [run for run in steps.values() if _broken(run)]
+    if job.status == "cancelled" or any(run.reason == "stopped" for run in broken):
+        return "cancelled"
+    return "failed" if broken and job.on_failure == "stop" else None
+
+
+def _cancelled(store: Store, steps: Mapping[str, Run], now: datetime) -> list[Run]:
+    """Steps that have not begun; their start mark would be made under this same lock."""
+    ended = {"status": "cancelled", "reason": "stopped", "held_reason": None, "end_time": now}
+    return [
+        run.model_copy(update={**ended, "message": "its job had ended"})
+        for run in steps.values()
+        if run.status == "upcoming" and not store.rundir(run.id).started()
+    ]
+
+
+def _broken(run: Run) -> bool:
+    return not run.unfinished and run.status not in ("success", "skipped")
 
 
 def _through(run: Run) -> bool:
@@ -118,11 +182,8 @@ def _step(job: Job, task: Task, before: list[Run], now: datetime) -> Run:
     return step.model_copy(update={**passed, "message": words})
 
 
-def settle_job(store: Store, job_id: str | None, now: datetime) -> None:
-    """Brings the job's status up to date after one of its runs was cancelled. Under the lock."""
-    job = store.jobs.get(job_id) if job_id else None
-    if job is None or job.run is None or job.status != "in_progress":
-        return
-    mine = {run.task_id: run for run in store.runs.all() if run.job_run == job.run.id}
-    for run in advance(store, job, mine, now):
-        store.runs.put(run)
+def _standing_for(order: JobRun, task_id: str, status: str) -> Run:
+    """A step whose own record is not to be had; never recorded itself."""
+    return Run.model_construct(
+        id=key.for_step(order.id, task_id), task_id=task_id, job_run=order.id, status=status
+    )

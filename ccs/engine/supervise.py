@@ -26,6 +26,7 @@ from ccs.engine.drain import Drain, Watch
 from ccs.engine.logs import Logs
 from ccs.errors import CcsError, LockTimeout
 from ccs.host import client, environ, process
+from ccs.host.files import read_regular
 from ccs.store import atomic
 from ccs.store.home import Home
 from ccs.store.lock import Lock
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 # A tick that looks whether the run's lock is free holds it for a moment.
 _PATIENCE = 2.0
 _RETRY_SECONDS = 5.0
+_LONGEST_PROMPT = 10_000_000  # what the client takes
 
 
 def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Clock) -> None:
@@ -53,9 +55,12 @@ def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Cl
         except (FileNotFoundError, LockTimeout):
             return
         asked = _read_json(home.as_run(run_id))
-        if asked is None or not begin(home, rundir, asked, clock.now()):
+        if asked is None:
             return
+        # Before anybody can learn of this process: a signal must find its handler.
         watch = Watch(rundir, clock.monotonic, float(asked["timeout"]))
+        if not begin(home, rundir, asked, clock.now()):
+            return
         ended = _Session(home, asked, environment, watch, lock).run(clock)
         if ended is None:
             return  # something could not be ended: the run stays running, the tick goes on trying
@@ -93,7 +98,8 @@ class _Session:
             ended = self._refusal() or self._drive()
         except environ.EnvFailed as error:
             ended = _failed("env_failed", error.message)
-        except (CcsError, OSError) as error:
+        except (CcsError, OSError, ValueError) as error:
+            # ValueError: what no argument and no variable can hold, such as a NUL.
             ended = _failed("start_failed", str(error))
         if ended is None:
             return None
@@ -128,7 +134,7 @@ class _Session:
             child = self._spawn(argv, resolved)
             ended_by = Drain(child, prompt, stream, logs).to_the_end(self.watch, self.run_id)
             by_force = ended_by is not None or (child.returncode or 0) < 0
-            if by_force and process.carriers(self.run_id):
+            if child.returncode is None or (by_force and process.carriers(self.run_id)):
                 return None
             end = verdict.Exit(child.returncode, ended_by)
             ended = verdict.judge(stream, end, logs.stderr_tail())
@@ -161,8 +167,8 @@ class _Session:
         text = str(self.asked["prompt"])
         if not self.asked["prompt_is_file"]:
             return text.encode("utf-8", "surrogatepass")
-        with open(os.path.join(self.asked["cwd"], os.path.expanduser(text.strip())), "rb") as file:
-            return file.read()
+        path = os.path.join(self.asked["cwd"], os.path.expanduser(text.strip()))
+        return read_regular(path, _LONGEST_PROMPT)
 
     def _profile(self) -> Record | None:
         wanted = self.asked["profile"]
@@ -195,8 +201,11 @@ def _start(home: Home, run_ids: list[str], environment: Mapping[str, str], clock
     launcher = Launcher(Store(home), environment, clock.now())
     for run_id in run_ids:
         run = launcher.store.runs.get(run_id)
-        if run is not None:
-            launcher.start(run)
+        try:
+            if run is not None:
+                launcher.start(run)
+        except (CcsError, OSError):
+            continue  # recorded as it is, the next tick starts it
 
 
 def _failed(reason: str, message: str) -> Record:

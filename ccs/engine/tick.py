@@ -3,8 +3,8 @@
     tick lock, not waiting (busy: another tick is at work, and that is well)
     reap      outcomes merged, dead runs cleaned up
     look      which firings have come; outside the store lock, because it takes time
-    record    under the store lock: runs and tasks looked at again, the plan made, all records in
-              one write, the cursors after it
+    record    under the store lock: runs, tasks and jobs looked at again, the plan made, all
+              records in one write, the cursors after it
     launch    each on its own; what fails stays recorded and is started by the next tick
     agenda    when the next tick may take the short way
 
@@ -20,17 +20,17 @@ from datetime import datetime, timedelta
 
 from ccs import __version__, instant
 from ccs.engine import steps, watch
-from ccs.engine.launch import Launcher
+from ccs.engine.launch import Launcher, Spawn
 from ccs.engine.look import Look
 from ccs.engine.reap import reap
 from ccs.engine.runs import ask_to_stop
-from ccs.errors import CcsError
-from ccs.model import key
+from ccs.engine.spare import spared
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch
 from ccs.schedule import plan
 from ccs.schedule.slots import next_slot
 from ccs.store import agenda, atomic, records
+from ccs.store.collection import Reading
 from ccs.store.lock import Lock
 from ccs.store.store import Store
 
@@ -48,14 +48,18 @@ class Ticked:
 
 
 def tick(
-    store: Store, now: datetime, environment: Mapping[str, str], backend: str | None = None
+    store: Store,
+    now: datetime,
+    environment: Mapping[str, str],
+    backend: str | None = None,
+    spawn: Spawn | None = None,
 ) -> Ticked | None:
     """None when another tick is at work. Raises BrokenStore, LockTimeout, OSError."""
     store.home.create()
     with Lock(store.home.tick_lock) as lock:
         if not lock.acquire():
             return None
-        return _Tick(store, now, environment, backend).run()
+        return _Tick(store, now, environment, backend, spawn).run()
 
 
 def dry_run(
@@ -69,8 +73,14 @@ def dry_run(
 
 class _Tick:
     def __init__(
-        self, store: Store, now: datetime, environment: Mapping[str, str], backend: str | None
+        self,
+        store: Store,
+        now: datetime,
+        environment: Mapping[str, str],
+        backend: str | None,
+        spawn: Spawn | None,
     ) -> None:
+        self.spawn = spawn
         self.store = store
         self.now = now
         self.environment = environment
@@ -81,14 +91,15 @@ class _Tick:
         reaped = reap(self.store, self.now)
         self.done.settled = reaped.settled
         self.done.problems += reaped.problems
-        launcher = Launcher(self.store, self.environment, self.now)
+        launcher = Launcher(self.store, self.environment, self.now, self.spawn)
         look = Look(self.store, launcher, self.now)
         self.done.notes = look.notes
         self.done.problems += look.problems
         actions = self._record(launcher, look, reaped.alive)
         for action in actions:
             if action.verb == "replace":
-                ask_to_stop(self.store, action.run, "replaced")
+                with spared(self.done.problems, f"run {action.run.id}"):
+                    ask_to_stop(self.store, action.run, "replaced")
         for action in actions:
             if action.verb == "launch":
                 self._launch(launcher, action.run)
@@ -102,34 +113,46 @@ class _Tick:
             if tasks.stamp != launcher.tasks.stamp:
                 look.drop_changed(tasks.raw)
                 launcher.tasks = tasks
+            launcher.jobs = self.store.jobs.read()
             runs = self.store.runs.read()
             self.done.problems += map(str, runs.problems)
-            fresh = self._job_steps(launcher, runs.records)
-            snapshot = look.snapshot([*runs.records, *fresh], alive)
+            changed = {run.id: run for run in self._job_steps(launcher, runs)}
+            present = {**runs.by_id, **changed}
+            snapshot = look.snapshot(list(present.values()), alive)
             actions = plan.decide(snapshot, look.due, self.now)
-            changed = {run.id: run for run in fresh}
             changed |= {a.run.id: a.run for a in actions if a.verb != "replace"}
+            changed |= self._replaced_unstarted(actions, present)
             if changed:
                 self.store.runs.put(*changed.values())
             self._move_cursors(look)
-            self.store.archive(launcher.settings.runs_kept)
+            with spared(self.done.problems, "history"):
+                self.store.archive(launcher.settings.runs_kept)
         self.done.held = [action.run.id for action in actions if action.verb == "hold"]
         self.done.skipped = [action.run.id for action in actions if action.verb == "skip"]
         return actions
 
-    def _job_steps(self, launcher: Launcher, runs: list[Run]) -> list[Run]:
+    def _replaced_unstarted(
+        self, actions: list[plan.Action], present: Mapping[str, Run]
+    ) -> dict[str, Run]:
+        """Runs to be replaced whose client has not been started: unmarked under this lock, so
+        their supervisors will leave. A stop file would find nobody to act on it."""
+        ended = {"status": "cancelled", "reason": "replaced", "end_time": self.now}
+        return {
+            action.run.id: present[action.run.id].model_copy(update=ended)
+            for action in actions
+            if action.verb == "replace"
+            and present[action.run.id].status == "upcoming"
+            and not self.store.rundir(action.run.id).started()
+        }
+
+    def _job_steps(self, launcher: Launcher, runs: Reading[Run]) -> list[Run]:
         """Where a job in progress has stopped short: its supervisor died between two steps."""
-        fresh: list[Run] = []
+        changed: list[Run] = []
         for job in launcher.jobs.records:
-            if job.status != "in_progress" or job.run is None:
-                continue
-            mine = {run.task_id: run for run in runs if run.job_run == job.run.id}
-            for task_id in job.run.order:
-                if task_id not in mine:
-                    archived = self.store.get_run(key.for_step(job.run.id, task_id))
-                    mine |= {task_id: archived} if archived else {}
-            fresh += steps.advance(self.store, job, mine, self.now)
-        return fresh
+            if job.status == "in_progress" and job.run is not None:
+                with spared(self.done.problems, f"job {job.id}"):
+                    changed += steps.advance(self.store, job, runs, self.now)
+        return changed
 
     def _move_cursors(self, look: Look) -> None:
         """Only what this tick decided: a scan may have written its own entries meanwhile."""
@@ -151,17 +174,15 @@ class _Tick:
         self.store.cursors.write(content, list(entries.values()))
 
     def _launch(self, launcher: Launcher, run: Run) -> None:
-        try:
+        with spared(self.done.problems, f"run {run.id} could not be started"):
             launcher.start(run)
-        except (CcsError, OSError) as error:
-            self.done.problems.append(f"run {run.id} could not be started: {error}")
-        else:
             self.done.launched.append(run.id)
 
     def _start_scans(self, launcher: Launcher) -> None:
         for task in launcher.tasks.records:
             if task.enabled and isinstance(task.schedule, FileWatch):
-                watch.start_scan(self.store.home, task, self.environment)
+                with spared(self.done.problems, f"task {task.id} could not be scanned"):
+                    watch.start_scan(self.store.home, task, self.environment)
 
     def _write_agenda(self, launcher: Launcher) -> None:
         """Derived and not fsynced. The stamps are those of the files as this tick read them."""
@@ -171,8 +192,9 @@ class _Tick:
         for task in launcher.tasks.records:
             if task.enabled:
                 watching |= isinstance(task.schedule, FileWatch)
-                following = next_slot(task.schedule, self.now)
-                wakes += [following] if following else []
+                with spared(self.done.problems, f"task {task.id}"):
+                    following = next_slot(task.schedule, self.now)
+                    wakes += [following] if following else []
         wake = min(wakes, default=self.now + timedelta(seconds=agenda.LONGEST_SLEEP))
         going_on = any(job.status == "in_progress" for job in jobs.records)
         waiting = any(run.unfinished for run in runs.records)

@@ -79,6 +79,9 @@ def scan(store: Store, task_id: str) -> None:
 
 
 def _record(store: Store, task_id: str, watched: FileWatch, found: tree.Tree) -> None:
+    current = store.tasks.get(task_id)
+    if current is None or current.schedule != watched:
+        return  # it watches something else by now
     content = store.cursors.read()
     others = [entry for entry in content.records if entry["id"] != task_id]
     before = next((entry for entry in content.records if entry["id"] == task_id), {"id": task_id})

@@ -9,6 +9,7 @@ import json
 import os
 
 from ccs.errors import CcsError
+from ccs.host.files import read_regular
 from ccs.host.process import MARKER
 
 TYPE_CHECKING = False
@@ -27,6 +28,8 @@ _OF_ANOTHER_SESSION = (
     "AI_AGENT",
 )
 MASK = "********"
+# What the prior system's documents call them.
+_OLD_NAMES = {"environment": "env", "aws_secrets_manager": "aws_sm"}
 # Shorter values ("0", "true") are no secrets, and masking them would eat the logs.
 _SHORTEST_SECRET = 6
 _COMMAND_SECONDS = 30
@@ -67,17 +70,30 @@ def resolve(profile: dict[str, Any] | None, environ: Mapping[str, str]) -> Envir
     """The profile's variables over the inherited ones. Raises EnvFailed."""
     variables = inherited(environ)
     secrets = []
-    for variable in (profile or {}).get("env_vars", []):
-        name, source = variable["name"], variable["source"]
+    for name, source, given in _entries(profile or {}):
         if source == "unset":
             variables.pop(name, None)
             continue
-        value = _look_up(name, source, variable.get("value", ""), environ)
+        value = _look_up(name, source, given, environ)
         variables[name] = value
         secrets.append(value)
-    if profile and profile.get("config_dir"):
+    if profile and isinstance(profile.get("config_dir"), str):
         variables["CLAUDE_CONFIG_DIR"] = os.path.expanduser(profile["config_dir"])
     return Environment(variables, secrets)
+
+
+def _entries(profile: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, source and value of each variable, as the file has them: nobody checked it since."""
+    found: list[tuple[str, str, str]] = []
+    for variable in profile.get("env_vars") or []:
+        fields = variable if isinstance(variable, dict) else {}
+        name, source, value = fields.get("name"), fields.get("source"), fields.get("value", "")
+        if not (isinstance(name, str) and isinstance(source, str) and isinstance(value, str)):
+            raise EnvFailed("a variable of the profile is damaged", "ccs health names it")
+        if not name or "=" in name or "\0" in name:
+            raise EnvFailed(f"{name!r} cannot be the name of a variable", "ccs health names it")
+        found.append((name, _OLD_NAMES.get(source, source), value))
+    return found
 
 
 def _look_up(name: str, source: str, value: str, environ: Mapping[str, str]) -> str:
@@ -102,8 +118,7 @@ def _from_environ(value: str, environ: Mapping[str, str]) -> str:
 
 
 def _from_file(value: str, environ: Mapping[str, str]) -> str:
-    with open(os.path.expanduser(value), encoding="utf-8") as file:
-        return file.read(1 << 20).rstrip("\r\n")
+    return read_regular(os.path.expanduser(value), 1 << 20).decode("utf-8").rstrip("\r\n")
 
 
 def _from_command(value: str, environ: Mapping[str, str]) -> str:

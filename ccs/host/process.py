@@ -57,14 +57,20 @@ def signal_carriers(run_id: str, number: int) -> list[int]:
     return found
 
 
-def _signal_if(pid: int, run_id: str, number: int) -> None:
+def signal_group(leader: int, number: int) -> None:
+    """Signals the group of a child of ours that leads its session and has not been waited for."""
     try:
-        if not hasattr(os, "pidfd_open"):
-            os.kill(pid, number)
-            return
-        handle = os.pidfd_open(pid)
-    except OSError:
-        return  # gone, which is what was wanted
+        os.killpg(leader, number)
+    except (OSError, AttributeError):
+        pass  # gone, or a system without groups
+
+
+def _signal_if(pid: int, run_id: str, number: int) -> None:
+    handle = _handle(pid)
+    if handle is None:
+        if _carries(pid, run_id):
+            _kill(pid, number)
+        return
     try:
         if _carries(pid, run_id):  # again, now that the PID cannot change hands
             signal.pidfd_send_signal(handle, number)
@@ -72,6 +78,21 @@ def _signal_if(pid: int, run_id: str, number: int) -> None:
         pass  # gone between the look and the signal
     finally:
         os.close(handle)
+
+
+def _handle(pid: int) -> int | None:
+    """A descriptor that stays with this very process; None where the system gives none."""
+    try:
+        return os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+    except OSError:
+        return None  # gone, or a kernel without them
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        pass  # gone between the look and the signal
 
 
 def _pids() -> Iterator[int]:

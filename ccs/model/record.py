@@ -20,11 +20,11 @@ from ccs.errors import CcsError, InvalidInput
 
 
 def _utc(moment: datetime) -> datetime:
+    # At the ends of the calendar every sum and every change of zone may overflow.
+    if not 1970 <= moment.year <= 9900:
+        raise ValueError("must lie between the years 1970 and 9900")
     # The prior system wrote naive local times; astimezone() reads them as such.
-    try:
-        return instant.parse(moment.astimezone().isoformat())
-    except OverflowError:
-        raise ValueError("is out of reach") from None
+    return instant.parse(moment.astimezone().isoformat())
 
 
 def _span(value: Any) -> timedelta:

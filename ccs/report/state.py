@@ -8,7 +8,7 @@ from typing import Any
 
 from ccs import instant
 from ccs.errors import CcsError
-from ccs.schedule.slots import next_slot
+from ccs.schedule.due import runs_next
 from ccs.store import atomic
 from ccs.store.store import Store
 
@@ -58,7 +58,7 @@ def scheduler(store: Store, now: datetime) -> dict[str, Any]:
     """The last tick as it reported itself, and the next slot of each enabled task."""
     upcoming = []
     for task in store.tasks.all():
-        slot = next_slot(task.schedule, now) if task.enabled else None
+        slot = next(runs_next(task, now), None) if task.enabled else None
         if slot is not None:
             at = instant.text(slot)
             upcoming.append({"task_id": task.id, "task_name": task.name, "next_slot": at})

@@ -6,14 +6,15 @@ then and is not decided again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from ccs.model import key
 from ccs.model.task import Task
-from ccs.schedule.hours import is_open
+from ccs.schedule.hours import is_open, next_open
 from ccs.schedule.slots import newest, next_slot, passed
 
 # A slot that is this late or less is on time: the tick comes once a minute and may be slow.
@@ -24,6 +25,7 @@ MOST_CAUGHT_UP = 10
 _SHORTEST_GRACE = timedelta(hours=1)
 _LONGEST_GRACE = timedelta(hours=24)
 _INSTANT = timedelta(microseconds=1)
+_PATIENCE = 1000
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,25 @@ def within_bounds(task: Task, after: datetime, until: datetime) -> tuple[datetim
 def allowed(task: Task, moment: datetime) -> bool:
     """Whether the task's hours and days let a run start then."""
     return is_open(task.between, task.days, moment, ZoneInfo(task.schedule.timezone))
+
+
+def runs_next(task: Task, after: datetime) -> Iterator[datetime]:
+    """The slots later than `after` at which the task is to run: within its bounds and hours.
+
+    Ends as well where the hours never seem to meet the schedule.
+    """
+    after, until = within_bounds(task, after, datetime.max.replace(tzinfo=UTC))
+    zone, refused = ZoneInfo(task.schedule.timezone), 0
+    slot = next_slot(task.schedule, after)
+    while slot is not None and slot <= until and refused < _PATIENCE:
+        if allowed(task, slot):
+            yield slot
+            refused, after = 0, slot
+        else:
+            refused += 1
+            opens = next_open(task.between, task.days, slot, zone)
+            after = (opens or until) - _INSTANT
+        slot = next_slot(task.schedule, after)
 
 
 def grace(task: Task, slot: datetime) -> timedelta:

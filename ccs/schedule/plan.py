@@ -35,7 +35,7 @@ class Snapshot:
     """What the store said under its lock. `runs`: all in runs.json, in their order there.
 
     `known`: ids that exist, here, in history or as deleted. `used`: how often a task has run, for
-    the tasks that may run so often only.
+    the tasks that may run so often only. `unreadable`: tasks whose records are broken.
     """
 
     tasks: Mapping[str, Task]
@@ -43,28 +43,33 @@ class Snapshot:
     known: frozenset[str]
     limit: int
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
     used: Mapping[str, int] = field(default_factory=dict)
 
 
 def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action]:
     """`due` comes in any order; launches go by priority, by the fewest of a job, by age."""
-    actions: list[Action] = []
-    candidates: list[Run] = []
+    actions: dict[str, Action] = {}  # one for a run: two would undo each other
+    candidates: dict[str, Run] = {}
     for run in snapshot.runs:
-        task = snapshot.tasks.get(run.task_id)
         # A task that cannot be read just now keeps its waiting run.
-        if run.status == "upcoming" and task is not None:
-            ended = _no_longer_wanted(run, task, now)
+        if run.status == "upcoming" and run.task_id not in snapshot.unreadable:
+            ended = _no_longer_wanted(run, snapshot.tasks.get(run.task_id), now)
             if ended is None:
-                candidates.append(run)
+                candidates[run.id] = run
             else:
-                actions.append(Action("skip", ended))
-    waiting = {run.task_id: run for run in candidates}
+                actions[run.id] = Action("skip", ended)
+    waiting = {run.task_id: run for run in candidates.values()}
     for one in due:
         fresh, more = _runs_of(one, waiting.get(one.task.id), snapshot, now)
-        candidates += fresh
-        actions += more
-    return actions + _admit(candidates, snapshot, now)
+        candidates |= {run.id: run for run in fresh}
+        for action in more:
+            actions[action.run.id] = action
+            if action.run.id in candidates:
+                candidates[action.run.id] = action.run  # counted, and may start all the same
+    for action in _admit(list(candidates.values()), snapshot, now):
+        actions[action.run.id] = action
+    return list(actions.values())
 
 
 def _runs_of(
@@ -72,6 +77,8 @@ def _runs_of(
 ) -> tuple[list[Run], list[Action]]:
     """New runs for the firings worth running, and records for the others."""
     task = due.task
+    if Firing.at(task.id, due.newest).id in snapshot.known:
+        return [], []  # decided before; a wrong clock or a lost cursor brought it up again
     firings = [one for one in due.firings if one.id not in snapshot.known]
     total = due.missed + len(firings)
     if not total:
@@ -86,8 +93,10 @@ def _runs_of(
     running = [run for run in snapshot.runs if run.task_id == task.id and run.status == "running"]
     if running and task.overlap == "skip":
         return [], [_skip(due, total, "overlap", snapshot, now)]
+    if task.max_runs is not None:
+        firings = firings[-(task.max_runs - snapshot.used.get(task.id, 0)) :]
     runs = [_new_run(task, firing) for firing in firings]
-    runs[-1].missed_slots = due.missed
+    runs[-1].missed_slots = total - len(runs)
     if running and task.overlap == "replace":
         return runs, [Action("replace", run) for run in running]
     return runs, []
@@ -116,12 +125,14 @@ def _skip(due: Due, count: int, reason: str, snapshot: Snapshot, now: datetime) 
     return Action("skip", _ended(run, reason, now))
 
 
-def _no_longer_wanted(run: Run, task: Task, now: datetime) -> Run | None:
+def _no_longer_wanted(run: Run, task: Task | None, now: datetime) -> Run | None:
     """The waiting run as skipped, when nobody wants it any more."""
+    if task is None:
+        return _ended(run, "disabled", now, "its task is gone")
+    if not task.enabled and run.trigger != "manual":
+        return _ended(run, "disabled", now)
     if run.trigger not in BY_SCHEDULE:
         return None
-    if not task.enabled:
-        return _ended(run, "disabled", now)
     if run.scheduled_time < task.active_since:
         return _ended(run, "expired", now, "the schedule was changed")
     late = now - run.scheduled_time
@@ -147,7 +158,9 @@ def _admit(candidates: list[Run], snapshot: Snapshot, now: datetime) -> list[Act
         if reason is None:
             running.append((run.task_id, run.job_id))
             share[run.job_id] += 1
-            actions.append(Action("launch", run.model_copy(update={"held_reason": None})))
+            # What held it stays until the client may run: should the start fail, it goes on
+            # counting as held, and its grace does not run out.
+            actions.append(Action("launch", run))
         elif run.held_reason != reason or run.id not in snapshot.known:
             actions.append(Action("hold", run.model_copy(update={"held_reason": reason})))
     return actions

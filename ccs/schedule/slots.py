@@ -44,6 +44,10 @@ def passed(schedule: Kind, after: datetime, until: datetime) -> tuple[int, datet
         return max(min(count, COUNTED), 0), (last if count > 0 else None)
     written = expression(schedule)
     if written:
+        # Asked in vain by most ticks, and then the answer is still known from the tick before.
+        first = _next_cron(written, schedule.timezone, after)
+        if first is None or first > until:
+            return 0, None
         return _cron(written).missed(after, until, ZoneInfo(schedule.timezone), COUNTED)
     slot = next_slot(schedule, after)
     return (1, slot) if slot is not None and slot <= until else (0, None)

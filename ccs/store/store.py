@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -54,7 +55,10 @@ class Store:
 
     def rundirs(self) -> list[str]:
         """The ids of the runs that have a directory."""
-        return os.listdir(self.home.runs)
+        with os.scandir(self.home.runs) as entries:
+            named = [one for one in entries if _is_id(one.name)]
+            # A link would lead the removal of what is left over out of the store.
+            return [one.name for one in named if one.is_dir(follow_symlinks=False)]
 
     def settings(self) -> Settings:
         return self.read_settings()[0]
@@ -182,6 +186,13 @@ class Store:
         if runs:
             self.history.bury([run.record() for run in runs])
             self.runs.remove(run.id for run in runs)
+
+
+def _is_id(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False
 
 
 def _referred(entries: list[dict[str, Any]]) -> set[str]:

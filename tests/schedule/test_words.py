@@ -148,7 +148,6 @@ OTHERS = [
         "Every 1 day 1 hour 30 minutes, counted from 2026-06-20 11:00 BST",
     ),
     (Once(at="2026-12-24T18:00Z"), "Once, on 2026-12-24 18:00 UTC"),
-    (Once(at="9999-12-31T23:30Z", timezone="Asia/Tokyo"), "Once, on 9999-12-31 23:30 UTC"),
     (Startup(), "Once after each boot"),
     (Sequential(), "As a step of its job"),
     (Manual(), "Only when asked"),

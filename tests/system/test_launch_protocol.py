@@ -257,3 +257,40 @@ def test_jobs_stop_ends_the_running_client(ccs):
     assert ccs.ok("jobs", "stop", job, "-o", "json").json["status"] == "cancelled"
     assert carriers(run["id"]) == []
     assert [one["status"] for one in ccs.recorded()] == ["cancelled"]
+
+
+def test_stop_ends_a_client_whose_wrapper_cleaned_its_environment(ccs):
+    """It carries no marker then; its process group still tells whose it is."""
+    wrapper = ccs.root / "claude"
+    ready = ccs.root / "ready"
+    wrapper.write_text(f"#!/bin/sh\nexec env -i /bin/sh -c 'echo $$ >{ready}; exec sleep 300'\n")
+    wrapper.chmod(0o755)
+    ccs.settings(claude_path=str(wrapper))
+    run_id = ccs.start(ccs.task("x"))
+    pid = int(ccs.until(lambda: ready.exists() and ready.read_text().strip()))
+    assert ccs.ok("runs", "stop", run_id, "-o", "json").json["status"] == "cancelled"
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_prompt_file_that_is_a_pipe_does_not_hold_the_run_up(ccs):
+    os.mkfifo(ccs.work / "pipe")
+    task = ccs.task("pipe", "--prompt-type", "file")
+    ended = ccs.ended(ccs.start(task))
+    assert (ended["status"], ended["reason"]) == ("failed", "start_failed")
+    assert "not a regular file" in ended["message"]
+
+
+@pytest.mark.parametrize(
+    "damage", [{"source": "static"}, {"name": "A=B", "source": "static", "value": "x"}, None]
+)
+def test_a_profile_damaged_by_hand_fails_the_run_and_says_so(ccs, damage):
+    profile = ccs.ok("profiles", "create", "--name", "p", "--env", "A=bcdefg", "-q").out.strip()
+    task = ccs.task("x", "--profile", "p")
+    path = ccs.store / "profiles.json"
+    document = json.loads(path.read_text())
+    document["profiles"][0]["env_vars"] = [damage]
+    path.write_text(json.dumps(document))
+    ended = ccs.ended(ccs.start(task))
+    assert (ended["status"], ended["reason"]) == ("failed", "env_failed")
+    assert profile not in ended["message"]
+    assert ccs.launches() == []

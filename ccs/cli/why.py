@@ -1,0 +1,55 @@
+"""ccs why"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+import click
+
+from ccs.cli import params
+from ccs.cli.output import Output
+from ccs.text import plain
+
+
+@click.command()
+@click.argument("task")
+@click.option(
+    "--slot",
+    metavar="TIME",
+    help="One slot: 2026-12-24T18:00, 'today 09:00', or 09:00 (the last one).",
+)
+@params.output_as("auto", "table", "json", "jsonl")
+def why(task: str, slot: str | None, out: Output) -> None:
+    """Why a task ran or did not, from what is recorded. The first line is the answer.
+
+    \b
+    Examples:
+      ccs why nightly
+      ccs why nightly --slot 03:00
+    """
+    from ccs.cli.plan import said
+    from ccs.report import why as report
+
+    store, now = params.store(), params.now()
+    moment = None if slot is None else _slot(slot, now)
+    found = report.answer(store, task, moment, now, said(out))
+    if out.as_json:
+        out.record(found.record())
+        return
+    for line in found.lines:
+        click.echo(" ".join(plain(line).split()))
+
+
+def _slot(words: str, now: datetime) -> datetime:
+    """A bare clock time is the last such time: what is asked about has mostly happened."""
+    from zoneinfo import ZoneInfo
+
+    from ccs.host import zone
+    from ccs.schedule import at
+
+    local = ZoneInfo(zone.local_name(os.environ))
+    moment = at.parse(words, now, local)
+    if moment > now and len(words.strip()) <= len("09:00") and ":" in words:
+        return at.parse(words, now - timedelta(days=1), local)
+    return moment

@@ -1,0 +1,291 @@
+"""Histories that once went wrong, or would: counts that meet launches, records broken by hand,
+clocks that were wrong for a minute, stops that meet a start."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+
+import pytest
+from histories import at, job, run, task, uid
+
+from ccs.engine import jobs, runs, settle
+from ccs.engine.tick import tick
+from ccs.errors import Conflict, InvalidInput
+from ccs.model import key
+
+
+def edit(store, name, change):
+    """What somebody does with an editor."""
+    path = store.home.collection(name)
+    with open(path) as file:
+        document = json.load(file)
+    for record in document[name]:
+        change(record)
+    with open(path, "w") as file:
+        json.dump(document, file)
+
+
+def waiting_behind_another(store, ticks, count=2):
+    """A held run of a minutely task, with `count` slots counted into it; the run it waits for."""
+    store.tasks.put(task(cron="* * * * *", overlap="queue"))
+    (first,) = ticks.tick("20 10:01").launched
+    ticks.begin(first)
+    (held,) = ticks.tick("20 10:02").held
+    for minute in range(3, 3 + count):
+        ticks.tick(f"20 10:{minute:02}")
+    return first, held
+
+
+def test_a_slot_that_comes_as_the_waiting_run_starts_is_counted_too(store, ticks):
+    first, held = waiting_behind_another(store, ticks)
+    ticks.end(first)
+    assert ticks.tick("20 10:05").launched == [held]
+    found = store.runs.get(held)
+    assert (found.missed_slots, found.last_slot) == (3, at("20 10:05"))
+
+
+def test_a_run_held_for_long_is_not_dropped_when_its_start_fails_once(store, ticks):
+    first, held = waiting_behind_another(store, ticks, count=0)
+    ticks.tick("20 18:00")
+    ticks.end(first)
+    assert ticks.tick("20 18:01").launched == [held]
+    assert ticks.tick("20 18:02").launched == [held]  # no supervisor came of the first
+
+
+def test_a_deleted_step_is_not_run_again(store, ticks):
+    store.tasks.put(*(task(n, cron=None, job_id=uid(100)) for n in (1, 2)))
+    store.jobs.put(job(100, 1, 2))
+    jobs.run(store, uid(100), at("20 10:00"), {})
+    first, second = (key.for_step(store.jobs.get(uid(100)).run.id, uid(n)) for n in (1, 2))
+    ticks.begin(first)
+    ticks.end(first)
+    with pytest.raises(Conflict, match="step of a job in progress"):
+        runs.delete(store, [first], False, None)
+    store.forget_runs([store.runs.get(first)])
+    ticks.begin(second)
+    ticks.end(second)
+    assert [one.id for one in store.runs.all()] == [second]
+    assert store.jobs.get(uid(100)).status == "completed"
+
+
+def test_a_step_whose_record_was_broken_holds_its_job_and_nothing_else(store, ticks):
+    store.tasks.put(*(task(n, cron=None, job_id=uid(100)) for n in (1, 2, 3)), task(4))
+    store.jobs.put(job(100, 1, 2, 3))
+    jobs.run(store, uid(100), at("20 10:00"), {})
+    first, second = (key.for_step(store.jobs.get(uid(100)).run.id, uid(n)) for n in (1, 2))
+    ticks.begin(first)
+    ticks.end(first)
+    edit(store, "runs", lambda one: one["id"] == first and one.update(turns="many"))
+    ticks.begin(second)
+    ticks.end(second)
+    done = tick(store, at("20 10:15"), {})
+    assert [store.runs.get(one).task_id for one in done.launched] == [uid(4)]
+    assert store.jobs.get(uid(100)).status == "in_progress"
+    edit(store, "runs", lambda one: one["id"] == first and one.update(turns=1))
+    tick(store, at("20 10:16"), {})
+    assert uid(3) in {one.task_id for one in store.runs.all()}
+
+
+def test_a_step_whose_task_was_broken_by_hand_is_not_passed_over(store, ticks):
+    store.tasks.put(*(task(n, cron=None, job_id=uid(100)) for n in (1, 2)))
+    store.jobs.put(job(100, 1, 2))
+    jobs.run(store, uid(100), at("20 10:00"), {})
+    (first,) = store.runs.all()
+    ticks.begin(first.id)
+    edit(store, "tasks", lambda one: one["id"] == uid(2) and one.update(timeout="soon"))
+    ticks.end(first.id)
+    assert store.jobs.get(uid(100)).status == "in_progress"
+    edit(store, "tasks", lambda one: one["id"] == uid(2) and one.update(timeout="1h"))
+    tick(store, at("20 10:05"), {})
+    assert [one.task_id for one in store.runs.all()] == [uid(1), uid(2)]
+
+
+def test_what_came_after_a_deleted_task_runs_all_the_same(store, ticks):
+    store.tasks.put(task(1, cron=None, job_id=uid(100)))
+    store.tasks.put(task(3, cron=None, job_id=uid(100)).changed(after=[uid(2)]))
+    store.jobs.put(job(100, 1, 2, 3, run={"id": uid(9), "order": [uid(1), uid(2), uid(3)]}))
+    store.jobs.put(store.jobs.get(uid(100)).changed(status="in_progress", max_parallel=2))
+    tick(store, at("20 10:05"), {})
+    assert {one.task_id for one in store.runs.all()} == {uid(1), uid(3)}
+
+
+def test_a_circle_made_by_hand_fails_the_job(store, ticks):
+    store.tasks.put(task(1, cron=None, job_id=uid(100)).changed(after=[uid(2)]))
+    store.tasks.put(task(2, cron=None, job_id=uid(100)).changed(after=[uid(1)]))
+    store.jobs.put(job(100, 1, 2))
+    jobs.run(store, uid(100), at("20 10:00"), {})
+    assert store.jobs.get(uid(100)).status == "failed"
+
+
+def test_when_a_job_ends_early_its_waiting_steps_are_cancelled(store, ticks):
+    store.tasks.put(*(task(n, cron=None, job_id=uid(100)) for n in (1, 2)))
+    store.jobs.put(job(100, 1, 2, max_parallel=2))
+    jobs.run(store, uid(100), at("20 10:00"), {})
+    first, second = store.runs.all()
+    ticks.begin(first.id)
+    ticks.end(first.id, "failed", "error")
+    assert store.runs.get(second.id).status == "cancelled"
+    assert store.jobs.get(uid(100)).status == "failed"
+
+
+def test_a_job_is_not_put_in_progress_by_hand(store):
+    store.jobs.put(job(100))
+    with pytest.raises(InvalidInput, match="by running"):
+        jobs.update(store, uid(100), {"status": "in_progress"}, {}, at("20 10:00"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"not_before": "0001-01-01T00:00:00Z"},
+        {"active_since": "0001-01-01T00:00:00Z"},
+        {"active_since": "9999-12-31T23:59:59-14:00"},
+    ],
+)
+def test_a_moment_at_the_end_of_the_calendar_stops_no_other_task(store, ticks, spoil):
+    store.tasks.put(task(1), task(2))
+    edit(store, "tasks", lambda one: one["id"] == uid(1) and one.update(spoil))
+    done = tick(store, at("20 10:15"), {})
+    assert [store.runs.get(one).task_id for one in done.launched] == [uid(2)]
+    assert done.problems
+
+
+def test_a_damaged_cursor_stops_no_other_task(store, ticks):
+    store.tasks.put(task(1), task(2))
+    content = store.cursors.read()
+    store.cursors.write(content, [{"id": uid(1), "slot": "9999-12-31T23:59:59-14:00"}])
+    done = tick(store, at("20 10:15"), {})
+    assert len(done.launched) == 2
+    assert "no instant" in done.problems[0]
+
+
+def test_replacing_a_run_that_is_just_being_started_cancels_it_at_once(store, ticks):
+    store.tasks.put(task(overlap="replace"))
+    being_started = run(77, task(), trigger="manual", scheduled_time=at("20 10:14"))
+    store.runs.put(being_started)
+    rundir = store.rundir(being_started.id)
+    rundir.make()
+    with rundir.lock() as lock:
+        assert lock.acquire()  # its supervisor has the lock, and no mark yet
+        ticks.tick("20 10:15")
+        found = store.runs.get(being_started.id)
+        assert (found.status, found.reason) == ("cancelled", "replaced")
+    assert len(ticks.tick("20 10:16").launched) == 1
+
+
+def test_a_stop_that_nobody_could_act_on_is_carried_out_by_the_tick(store, ticks):
+    store.tasks.put(task(cron=None))
+    stopped = run(77, task(), trigger="manual", scheduled_time=at("20 10:14"))
+    store.runs.put(stopped)
+    rundir = store.rundir(stopped.id)
+    rundir.make()
+    rundir.ask_to_stop("stopped")
+    ticks.tick("20 10:15")
+    found = store.runs.get(stopped.id)
+    assert (found.status, found.reason) == ("cancelled", "stopped")
+    ticks.tick("20 10:16")
+    assert not rundir.exists()
+
+
+def test_catch_up_all_does_not_exceed_max_runs(store, ticks):
+    store.tasks.put(task(catch_up="all", overlap="queue", grace="24h", max_runs=2))
+    ticks.tick("20 18:20")
+    made = [one for one in store.runs.all() if one.status != "skipped"]
+    assert [one.scheduled_time for one in made] == [at("20 18:00"), at("20 18:15")]
+    assert made[-1].missed_slots == 31
+
+
+def test_an_outcome_waits_until_its_broken_record_is_mended(store, ticks):
+    store.tasks.put(task())
+    (run_id,) = ticks.tick("20 10:15").launched
+    ticks.begin(run_id)
+    rundir = store.rundir(run_id)
+    rundir.write_outcome({"status": "success", "reason": None, "end_time": "2026-11-20T10:16:00Z"})
+    ticks._locks.pop(run_id).release()  # its supervisor was killed before the merge
+    edit(store, "runs", lambda one: one.update(turns="many"))
+    tick(store, at("20 10:17"), {})
+    edit(store, "runs", lambda one: one.update(turns=None))
+    tick(store, at("20 10:18"), {})
+    assert store.runs.get(run_id).status == "success"
+
+
+def test_a_clock_wrong_for_one_tick_does_not_rewrite_what_ran(store, ticks):
+    store.tasks.put(task(cron="0 3 * * 5", born=at("10 00:00"), grace="1h"))
+    (run_id,) = ticks.tick("20 03:00").launched
+    ticks.begin(run_id)
+    ticks.end(run_id)
+    with store.locked():
+        store.history.append([store.runs.get(run_id).record()])
+        store.runs.remove([run_id])
+    ticks.tick(at("20 10:00") - timedelta(days=800))
+    ticks.tick("20 10:00")
+    assert store.get_run(run_id).status == "success"
+    assert store.runs.all() == []
+
+
+def test_a_step_of_a_task_that_was_disabled_meanwhile_is_skipped(store, ticks):
+    store.write_settings(store.settings().changed(max_concurrent_tasks=1))
+    store.tasks.put(task(1), task(2, cron=None, job_id=uid(100)), task(3, cron=None))
+    store.jobs.put(job(100, 2))
+    (first,) = ticks.tick("20 10:15").launched
+    ticks.begin(first)
+    jobs.run(store, uid(100), at("20 10:16"), {})
+    ticks.tick("20 10:16")
+    store.tasks.put(store.tasks.get(uid(2)).changed(enabled=False))
+    ticks.tick("20 10:17")
+    ticks.tick("20 10:18")
+    assert [one.reason for one in store.runs.all() if one.task_id == uid(2)] == ["disabled"]
+    assert store.jobs.get(uid(100)).status == "completed"
+
+
+def test_a_history_that_cannot_be_written_stops_no_launch(store, ticks, monkeypatch):
+    store.tasks.put(task())
+
+    def full(kept):
+        raise OSError("no space")
+
+    monkeypatch.setattr(store, "archive", full)
+    done = tick(store, at("20 10:15"), {})
+    assert len(done.launched) == 1
+    assert done.problems == ["history: no space"]
+
+
+def test_what_lies_about_in_runs_is_left_alone(store, ticks, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").touch()
+    os.symlink(elsewhere, os.path.join(store.home.runs, uid(5)))
+    open(os.path.join(store.home.runs, ".DS_Store"), "w").close()
+    assert ticks.tick("20 10:15").problems == []
+    assert (elsewhere / "precious").exists()
+
+
+def test_a_left_over_directory_of_a_finished_run_is_removed(store, ticks):
+    store.tasks.put(task(cron=None))
+    store.runs.put(run(77, task(), status="success"))
+    rundir = store.rundir(uid(77))
+    rundir.make()
+    rundir.write_outcome({"status": "success", "reason": None})
+    ticks.tick("20 10:15")
+    assert not rundir.exists()
+
+
+def test_a_task_removed_by_hand_takes_its_waiting_run_along(store, ticks):
+    store.runs.put(run(77, task(), trigger="manual"))
+    ticks.tick("20 10:15")
+    found = store.runs.get(uid(77))
+    assert (found.status, found.message) == ("skipped", "its task is gone")
+
+
+def test_merging_twice_is_merging_once(store, ticks):
+    store.tasks.put(task())
+    (run_id,) = ticks.tick("20 10:15").launched
+    ticks.begin(run_id)
+    rundir = store.rundir(run_id)
+    ticks.end(run_id)
+    rundir.make()
+    rundir.write_outcome({"status": "failed", "reason": "error"})
+    settle.merge(store.home, rundir, run_id, at("20 10:20"))
+    assert store.runs.get(run_id).status == "success"
