@@ -6,6 +6,8 @@ the supervisor loads it, so there is no `re`.
 
 from __future__ import annotations
 
+# Shown in place of a secret.
+MASK = "********"  # pragma: allowlist secret
 _KEPT = "\t\n"
 _CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
 # They reorder what stands around them, so a shown command could differ from the one that ran.

@@ -97,6 +97,7 @@ TABLE = [
     ((*CREATE, "--cron", "* * * *"), 2, ["five fields"]),
     ((*CREATE, "--cron", ""), 2, ["empty"]),
     ((*CREATE, "--cron", "0 0 30 2 *"), 2, ["schedule"]),
+    ((*CREATE, "--cron", "0 0 9 * * 1"), 2, ["seconds"]),
     ((*CREATE, "--cron", "* * * * *", "--at", "+1h"), 2, ["--cron, --at"]),
     ((*CREATE, "--cron", "* * * * *", "--tz", "Mars/Olympus"), 2, ["Mars", "Europe/Berlin"]),
     ((*CREATE, "--cron", "* * * * *", "--tz", "../../etc/passwd"), 2, ["not a time zone"]),
