@@ -159,7 +159,7 @@ def _fields_of(name: str | None, options: dict[str, Any], out: Output) -> dict[s
 
 def _variables(option: str, given: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """Errors tell the place, never the text: it may be a secret whose name was forgotten."""
-    from ccs.model.profile import LATER_SOURCES, SOURCES
+    from ccs.model.sources import LATER_SOURCES, SOURCES
 
     form = "NAME=VALUE" if option == "--env" else "NAME=SOURCE:VALUE"
     for place, words in enumerate(given, 1):

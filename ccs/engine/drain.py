@@ -116,9 +116,9 @@ class Drain:
         self._logs = logs
         self._prompt = memoryview(prompt)
         self._selector = selectors.DefaultSelector()
-        assert child.stdin is not None  # nosec B101 - the caller opened all three
-        assert child.stdout is not None  # nosec B101
-        assert child.stderr is not None  # nosec B101
+        assert child.stdin is not None  # the caller opened all three
+        assert child.stdout is not None
+        assert child.stderr is not None
         self._stdin = child.stdin.fileno()
         self._outputs = {
             child.stdout.fileno(): (Lines(), self._stdout_line),
@@ -172,7 +172,7 @@ class Drain:
             self._prompt = self._prompt[:0]  # it does not read its prompt; its exit will tell why
         if not self._prompt:
             self._selector.unregister(self._stdin)
-            assert self._child.stdin  # nosec B101
+            assert self._child.stdin
             self._child.stdin.close()
 
     def _read(self, fd: int) -> None:

@@ -149,7 +149,7 @@ def stop(store: Store, reference: str, clock: Clock) -> Job:
             raise Conflict(f"{job.name!r} is not running: {job.status}")
         job = job.changed(status="cancelled", updated_at=clock.now())
         store.jobs.put(job)  # first: no step follows from now on
-    assert job.run is not None  # nosec B101 - looked at above
+    assert job.run is not None  # looked at above
     current = [one for one in store.runs.all() if one.job_run == job.run.id and one.unfinished]
     runs.clear_way(store, current, True, clock)
     return store.jobs.find(job.id)

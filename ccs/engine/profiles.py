@@ -8,7 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from ccs.errors import Conflict, InvalidInput
-from ccs.model.profile import LATER_SOURCES, TEMPLATES, Profile
+from ccs.model.profile import TEMPLATES, Profile
+from ccs.model.sources import LATER_SOURCES
 from ccs.store.store import Store
 
 

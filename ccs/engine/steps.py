@@ -46,7 +46,7 @@ def settle_job(store: Store, job_id: str | None, now: datetime) -> None:
 
 def advance(store: Store, job: Job, runs: Reading[Run], now: datetime) -> list[Run]:
     """Writes the job's status where it changed; the runs to record: new ones and cancelled ones."""
-    assert job.run is not None  # nosec B101 - asked only of a job that was run
+    assert job.run is not None  # asked only of a job that was run
     tasks = store.tasks.read()
     steps = steps_of(store, job.run, runs)
     ended = _ended_early(job, steps)
@@ -90,7 +90,7 @@ def next_steps(
     unreadable: frozenset[str] = frozenset(),
 ) -> tuple[JobStatus, list[Run]]:
     """Pure. `steps`: the run of each step so far; `unreadable`: tasks whose records are broken."""
-    assert job.run is not None  # nosec B101 - asked only of a job that was run
+    assert job.run is not None  # asked only of a job that was run
     active = sum(run.unfinished for run in steps.values())
     known = dict(steps)
     while True:
@@ -118,7 +118,7 @@ def _startable(
     now: datetime,
 ) -> list[Run]:
     """The next of these tasks whose predecessors are through; several while there is room."""
-    assert job.run is not None  # nosec B101
+    assert job.run is not None
     fresh: list[Run] = []
     for task_id in ready:
         task = tasks[task_id]
@@ -164,7 +164,7 @@ def _through(run: Run) -> bool:
 
 def _step(job: Job, task: Task, before: list[Run], now: datetime) -> Run:
     """A run of this step; one that is disabled or comes after a failure is passed over."""
-    assert job.run is not None  # nosec B101
+    assert job.run is not None
     step = Run(
         id=key.for_step(job.run.id, task.id),
         task_id=task.id,

@@ -38,7 +38,7 @@ def start_scan(home: Home, task: Task, environment: Mapping[str, str]) -> None:
 
 def due(task: Task, entry: Mapping[str, Any], now: datetime) -> Due | None:
     """The firing that the last scan calls for."""
-    assert isinstance(task.schedule, FileWatch)  # nosec B101
+    assert isinstance(task.schedule, FileWatch)
     seen, fired = entry.get("seen"), entry.get("fired")
     if not seen or seen == fired or not entry.get("stable"):
         return None

@@ -11,6 +11,8 @@ import os
 from ccs.errors import CcsError
 from ccs.host.files import read_regular
 from ccs.host.process import MARKER
+from ccs.model.sources import OLD_NAMES
+from ccs.text import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +29,6 @@ _OF_ANOTHER_SESSION = (
     "CLAUDE_PID",
     "AI_AGENT",
 )
-MASK = "********"
-# What the prior system's documents call them.
-_OLD_NAMES = {"environment": "env", "aws_secrets_manager": "aws_sm"}
 # Shorter values ("0", "true") are no secrets, and masking them would eat the logs.
 _SHORTEST_SECRET = 6
 _COMMAND_SECONDS = 30
@@ -92,7 +91,7 @@ def _entries(profile: dict[str, Any]) -> list[tuple[str, str, str]]:
             raise EnvFailed("a variable of the profile is damaged", "ccs health names it")
         if not name or "=" in name or "\0" in name:
             raise EnvFailed(f"{name!r} cannot be the name of a variable", "ccs health names it")
-        found.append((name, _OLD_NAMES.get(source, source), value))
+        found.append((name, OLD_NAMES.get(source, source), value))
     return found
 
 
@@ -125,7 +124,8 @@ def _from_command(value: str, environ: Mapping[str, str]) -> str:
     import subprocess
 
     try:
-        done = subprocess.run(  # nosec B602 - a shell line is what this source is documented to be
+        # A shell line is what this source is documented to be.
+        done = subprocess.run(  # nosec B602
             value,
             shell=True,
             env=inherited(environ),
@@ -148,7 +148,6 @@ _SOURCES: dict[str, Callable[[str, Mapping[str, str]], str]] = {
     "file": _from_file,
     "command": _from_command,
 }
-SOURCES = (*_SOURCES, "unset")
 
 
 def _forms(secrets: list[str]) -> list[bytes]:

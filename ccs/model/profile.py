@@ -11,11 +11,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ccs.model.record import Instant, Name, Part, Record
-
-SOURCES = ("static", "env", "command", "file", "unset")
-LATER_SOURCES = ("keychain", "keyring", "aws_sm", "aws_ssm")
-MASK = "********"
-_OLD_NAMES = {"environment": "env", "aws_secrets_manager": "aws_sm"}
+from ccs.model.sources import OLD_NAMES
+from ccs.text import MASK
 
 
 class EnvVar(Part):
@@ -37,7 +34,7 @@ class EnvVar(Part):
     @field_validator("source", mode="before")
     @classmethod
     def _older_spelling(cls, value: Any) -> Any:
-        return _OLD_NAMES.get(value, value) if isinstance(value, str) else value
+        return OLD_NAMES.get(value, value) if isinstance(value, str) else value
 
     @field_validator("value")
     @classmethod

@@ -41,7 +41,8 @@ _USUAL = timedelta(minutes=5)
 _REJECTED_AFTER = timedelta(seconds=10)
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # In memory where there is such a place: thousands of fsyncs of what nobody will need again.
-_MEMORY = "/dev/shm"  # nosec B108 - a private directory of a random name is made there
+# A private directory of a random name is made there.
+_MEMORY = "/dev/shm"  # nosec B108
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Simulation:
     def _tick(self, moment: datetime) -> Iterator[Event]:
         self._spawned, self._runs.changes = [], []
         done = tick(self._copy.store, moment, {}, "simulate", self._spawn)
-        assert done is not None  # nosec B101 - nobody else knows of this store
+        assert done is not None  # nobody else knows of this store
         self.counts["ticks"] += 1
         self.notes += [one for one in done.notes + done.problems if one not in self.notes]
         for before, run in self._runs.changes:
