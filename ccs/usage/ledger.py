@@ -1,0 +1,313 @@
+"""What is known of one account: its windows, each with the last word of every source, and whether
+its login and its purse work. Records are plain dictionaries as they stand in usage.json.
+
+Every change says whether it changed anything, because a status line repeats itself all day and the
+file is written only for news. What is read back is not trusted: a hand may have been at it. Lean.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ccs import instant
+from ccs.usage import windows
+from ccs.usage.windows import Reading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
+    Account = dict[str, Any]
+
+DEFAULT = "default"
+# A better source outdoes a fresher one by this much age for each rank between them.
+_PER_RANK = timedelta(minutes=2)
+# How far ahead a moment may lie before it counts as one of a clock that was wrong.
+_AHEAD = timedelta(minutes=1)
+# The same news again is written again only to tell that it still holds.
+_STALE = timedelta(minutes=5)
+_JITTER = timedelta(seconds=90)
+# What a reset may lie ahead of a window's length: servers round, and are asked a little later.
+_SLACK = timedelta(hours=1)
+_SERVED = ("allowed", "allowed_warning")
+# Sources that tell what a window is like when they speak, not what became of a request before.
+_ASKED = ("status_line", "refresh")
+_ALARMS_KEPT = 20
+_MOST_WINDOWS = 30
+
+
+class Window:
+    """One window of an account at one moment.
+
+    `best`: the reading that counts. `refusal`: the last one that no answer has lifted; it outlives
+    fresher readings, because a share of what is used does not tell that requests are served again.
+    """
+
+    __slots__ = ("_now", "answered_at", "best", "last_reset", "name", "readings", "refusal")
+
+    def __init__(self, name: str, record: dict[str, Any], now: datetime) -> None:
+        self.name = name
+        self._now = now
+        found = (windows.reading(one) for one in _listed(record.get("readings")))
+        self.readings = sorted(filter(None, found), key=self._weight, reverse=True)
+        refusal = windows.reading(record.get("refusal"))
+        self.refusal = refusal if refusal is not None and refusal.rejected else None
+        self.last_reset = moment(record.get("last_reset"))
+        self.answered_at = moment(record.get("answered_at"))
+        self.best = self.readings[0] if self.readings else None
+        if self.refused_until is not None or self.best is None:
+            self.best = self.refusal
+
+    def _weight(self, one: Reading) -> tuple[bool, bool, datetime]:
+        late = windows.SOURCES.index(one.source) * _PER_RANK
+        return not one.guessed, one.seen_at <= self._now + _AHEAD, one.seen_at - late
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the last word is a refusal that no later answer has lifted."""
+        return self.refusal is not None
+
+    @property
+    def lifts_at(self) -> datetime | None:
+        """When what was refused ends to be, which may be past. None without a refusal, and for one
+        that lies further ahead than the window is long: the clock was wrong when it was written.
+        """
+        ends = self.refusal.ends(self.name) if self.refusal else None
+        longest = self._now + windows.length(self.name) + _SLACK
+        return ends if ends is not None and ends <= longest else None
+
+    @property
+    def refused_until(self) -> datetime | None:
+        """While it is used up: when it resets."""
+        ends = self.lifts_at
+        return ends if ends is not None and ends > self._now else None
+
+    @property
+    def unproven(self) -> bool:
+        """Its reset has come, but nobody has been answered since: one run has to try."""
+        return self.rejected and self.refused_until is None
+
+    def is_tried_by(self, began: datetime) -> bool:
+        """Whether a run that began then tells if it has reset: one from before tells nothing."""
+        return self.lifts_at is None or began >= self.lifts_at
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """When the window that is open now resets; None when none is known to be open."""
+        told = [one.resets_at for one in (self.best, *self.readings[:1]) if one is not None]
+        return next((one for one in told if one is not None and one > self._now), None)
+
+    @property
+    def newest_reset(self) -> datetime | None:
+        """The last reset that is known to have come."""
+        told = self.best.resets_at if self.best else None
+        past = [one for one in (told, self.last_reset) if one is not None and one <= self._now]
+        return max(past, default=None)
+
+    @property
+    def utilization(self) -> float | None:
+        """0 once the reset has come and nothing was seen since; None when nothing is known."""
+        if self.best is None:
+            return None
+        return 0.0 if self.best.ends(self.name) <= self._now else self.best.utilization
+
+
+def sound(record: Account) -> Account:
+    """The record with every part that this module goes into of the kind it expects there."""
+    kept = {name: one for name, one in record.items() if name not in ("outage", "overage")}
+    kept |= {n: record[n] for n in ("outage", "overage") if isinstance(record.get(n), dict)}
+    named = _mapped(record.get("windows")).items()
+    kept["windows"] = {name: one for name, one in named if isinstance(one, dict)}
+    return kept
+
+
+def windows_of(account: Account, now: datetime) -> dict[str, Window]:
+    return {name: Window(name, record, now) for name, record in account["windows"].items()}
+
+
+def observe(account: Account, window: str, found: Reading, now: datetime) -> bool:
+    """Takes in a reading. Whether that changed anything."""
+    kept = account["windows"]
+    if window not in kept and len(kept) >= _MOST_WINDOWS:
+        return False
+    record = kept.setdefault(window, {"readings": []})
+    before = Window(window, record, now)
+    changed = not found.guessed and _weigh(record, before, found, now)
+    # What a wrong clock wrote yields to whatever arrives.
+    sound = [one for one in before.readings if one.seen_at <= now + _AHEAD]
+    same = next((one for one in sound if one.source == found.source), None)
+    if same is not None and (found.seen_at < same.seen_at or _repeats(found, same)):
+        return changed
+    passed = _passed_reset(before, found)
+    if passed is not None:
+        record["last_reset"] = instant.text(passed)
+    others = [one for one in sound if one.source != found.source]
+    record["readings"] = [one.record() for one in (found, *others)]
+    return True
+
+
+def _weigh(record: dict[str, Any], before: Window, found: Reading, now: datetime) -> bool:
+    """Notes a refusal, or drops the one that stands. Whether either was done."""
+    standing = before.refusal
+    if standing is not None and standing.seen_at > now + _AHEAD:
+        standing = None
+    if found.rejected:
+        news = standing is None or found.seen_at > standing.seen_at
+        if not news or _adds_nothing(found, before) or _comes_late(found, before, now):
+            return False
+        record["refusal"] = found.record()
+        return True
+    if before.refusal is None or (standing is not None and not _outdates(found, standing, before)):
+        return False
+    del record["refusal"]
+    return True
+
+
+def _comes_late(found: Reading, before: Window, now: datetime) -> bool:
+    """Whether there was an answer since."""
+    told = (one for one in before.readings if one.status in _SERVED)
+    free = (one for one in before.readings if _outdates(one, found, before))
+    heard = [*(one.seen_at for one in (*told, *free)), *filter(None, [before.answered_at])]
+    return any(found.seen_at <= one <= now + _AHEAD for one in heard)
+
+
+def _outdates(one: Reading, refusal: Reading, window: Window) -> bool:
+    """Whether a reading that is no answer to a run tells that a refusal is over: it is of the
+    window after it, or whoever asked later was told that there is room."""
+    if one.guessed or one.rejected or one.seen_at <= refusal.seen_at:
+        return False
+    half = windows.length(window.name) / 2
+    ends, refused = one.resets_at, refusal.resets_at
+    if ends is not None and refused is not None and ends - refused > half:
+        return True
+    return one.source in _ASKED and one.utilization is not None and one.utilization < 1
+
+
+def _adds_nothing(found: Reading, before: Window) -> bool:
+    """Whether a refusal only repeats the one in force."""
+    until = before.refused_until
+    if until is None or before.refusal is None:
+        return False
+    return found.resets_at is None or (
+        before.refusal.resets_at is not None and abs(found.resets_at - until) <= _JITTER
+    )
+
+
+def _repeats(found: Reading, same: Reading) -> bool:
+    if (found.status, found.utilization) != (same.status, same.utilization):
+        return False
+    if found.seen_at - same.seen_at >= _STALE:
+        return False
+    if found.resets_at is None or same.resets_at is None:
+        return found.resets_at == same.resets_at
+    return abs(found.resets_at - same.resets_at) <= _JITTER
+
+
+def _passed_reset(before: Window, found: Reading) -> datetime | None:
+    """The reset that lies between what was known and a reading of the window after it."""
+    known = before.best.resets_at if before.best else None
+    if known is None or found.resets_at is None or found.guessed:
+        return None
+    if found.resets_at - known < windows.length(before.name) / 2:
+        return None
+    # A window can be reset before its time.
+    return min(known, found.seen_at)
+
+
+def tell(
+    account: Account,
+    facts: dict[str, Any],
+    model: str,
+    source: str,
+    began: datetime,
+    now: datetime,
+) -> bool:
+    """Takes in a `rate_limit_info` (see `ccs.claude.events.limit_facts`) that arrives now, of a
+    run for this model that began then."""
+    own, status = facts["rateLimitType"], facts["status"]
+    changed = False
+    for name, window in facts["unifiedWindows"].items():
+        said = window["status"] or (status if name == own else None)
+        used = windows.share(window["utilization"])
+        resets_at = windows.reset(window["resetsAt"], name, now)
+        changed |= observe(account, name, Reading(source, now, said, used, resets_at), now)
+    if own not in {None, "overage", *facts["unifiedWindows"]}:
+        changed |= observe(account, own, Reading(source, now, status), now)
+    if status in _SERVED:
+        changed |= answered(account, model, began, now)
+    return _spend(account, facts, now) or changed
+
+
+def _spend(account: Account, facts: dict[str, Any], seen: datetime) -> bool:
+    """Whether the account lives on paid credits now; the first time is worth an alarm."""
+    paying = bool(facts["isUsingOverage"])
+    if paying == ("overage" in account):
+        return False
+    if not paying:
+        del account["overage"]
+        return True
+    account["overage"] = {"since": instant.text(seen)}
+    return alarm(account, "overage", "requests are paid with extra-usage credits now", seen)
+
+
+def answered(account: Account, model: str, began: datetime, now: datetime) -> bool:
+    """A run for this model that began then was served: what refused others before no longer does.
+
+    What was refused since it began may have been refused after this answer, which comes late; such
+    a refusal stands until its reset.
+    """
+    changed = "outage" in account and _before(moment(account["outage"].get("since")), began, now)
+    if changed:
+        del account["outage"]
+    for name, window in windows_of(account, now).items():
+        if window.refusal is None or not windows.concerns(name, model):
+            continue
+        if window.unproven or _before(window.refusal.seen_at, began, now):
+            record = account["windows"][name]
+            record["answered_at"] = instant.text(now)
+            del record["refusal"]
+            changed = True
+    return changed
+
+
+def _before(seen: datetime | None, began: datetime, now: datetime) -> bool:
+    """What lies ahead was seen by a clock that was wrong, and yields."""
+    return seen is None or seen <= began or seen > now + _AHEAD
+
+
+def break_down(account: Account, reason: str, message: str | None, now: datetime) -> bool:
+    """The login or the purse does not work (`auth`, `billing`): an alarm once, not per run."""
+    if "outage" in account:
+        return False
+    words = message or reason
+    since = instant.text(now)
+    account["outage"] = {"reason": reason, "since": since, "message": words, "tried_at": since}
+    return alarm(account, "outage", f"{reason}: {words}", now)
+
+
+def alarm(account: Account, kind: str, message: str, now: datetime) -> bool:
+    """Something a person should know. Always news."""
+    said = {"kind": kind, "at": instant.text(now), "message": message}
+    account["alarms"] = [*_listed(account.get("alarms")), said][-_ALARMS_KEPT:]
+    return True
+
+
+def empty(account: str) -> Account:
+    return {"id": account, "windows": {}}
+
+
+def _mapped(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def moment(value: object) -> datetime | None:
+    """An instant as it stands in a record; None for anything else."""
+    try:
+        return instant.parse(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
