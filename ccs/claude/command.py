@@ -11,16 +11,29 @@ from ccs.model.task import Task
 _MODES = {"bypass": "bypassPermissions"}
 
 
-def options(task: Task, session_id: str) -> list[str]:
-    """What follows the program's name."""
-    words = ["-p", "--output-format", "stream-json", "--verbose", "--session-id", session_id]
+# What a session is told that goes on after a usage limit cut it off.
+CONTINUE = (
+    "A usage limit interrupted this work; the limit has reset, and you may go on. Look at the "
+    "state of the work first: the files, the repository (git status, git log) and whatever you "
+    "had started. Do not repeat what is done already. Then finish the task you were given."
+)
+
+
+def options(
+    task: Task, session_id: str, model: str, most_usd: float | None, resume: bool = False
+) -> list[str]:
+    """What follows the program's name. A resumed session restores neither permissions nor servers,
+    so it gets the same options again.
+    """
+    words = ["-p", "--output-format", "stream-json", "--verbose"]
+    words += ["--resume" if resume else "--session-id", session_id]
     words += ["--permission-mode", _MODES.get(task.permissions, task.permissions)]
     for flag, value in (
-        ("--model", task.model),
-        ("--fallback-model", task.fallback_model),
+        ("--model", None if model == "default" else model),
+        ("--fallback-model", None if task.fallback_model == model else task.fallback_model),
         ("--append-system-prompt", task.append_system_prompt),
         ("--max-turns", task.max_turns),
-        ("--max-budget-usd", task.max_budget_usd),
+        ("--max-budget-usd", most_usd),
         ("--allowedTools", ",".join(task.allowed_tools)),
         ("--disallowedTools", ",".join(task.disallowed_tools)),
     ):
@@ -38,3 +51,15 @@ def prompt(task: Task) -> str:
     if task.prompt_type == "slash_command" and not text.lstrip().startswith("/"):
         return "/" + text.lstrip()
     return text
+
+
+def variables(task: Task) -> dict[str, str]:
+    """What the client is told by its environment."""
+    if task.on_limit != "hold":
+        return {}
+    # It waits for the reset itself; a reset beyond the run's time ends it at once.
+    longest = int(task.timeout.total_seconds() * 1000)
+    return {
+        "CLAUDE_CODE_RETRY_WATCHDOG": "1",
+        "CLAUDE_CODE_RETRY_WATCHDOG_MAX_USAGE_LIMIT_WAIT_MS": str(longest),
+    }

@@ -27,6 +27,7 @@ _MESSAGE_TOKENS = (
 )
 _WORDS = ("subtype", "terminal_reason", "api_error", "api_error_type", "startup_failure_reason")
 _RETRY_COUNTS = ("attempt", "max_retries", "retry_delay_ms", "error_status")
+_WRAPS_UP = "Approaching your 5-hour usage limit"
 _KEPT = 20
 _DENIAL_BYTES = 2000
 _OPEN_MESSAGES = 64
@@ -111,6 +112,7 @@ def limit_facts(value: object) -> Event | None:
         "resetsAt": number(value.get("resetsAt")),
         "rateLimitType": own,
         "overageStatus": word(value.get("overageStatus")),
+        "errorCode": word(value.get("errorCode")),
         "isUsingOverage": value.get("isUsingOverage") is True,
         "unifiedWindows": windows,
     }
@@ -132,6 +134,7 @@ class Stream:
         self.rejected: Event | None = None
         self.windows: dict[str, Event] = {}
         self.first_windows: dict[str, Event] = {}
+        self.wrapping_up = False
         self.cost_usd: float | None = None
         self.cost_is_cumulative = False
         self.turns: int | None = None
@@ -167,6 +170,9 @@ class Stream:
             self._result(event)
         elif kind == "system" and event.get("subtype") == "init":
             self._init(event)
+        elif kind == "system" and event.get("subtype") == "informational":
+            # The client's own words; the model cannot write such an event.
+            self.wrapping_up |= (word(event.get("content")) or "").startswith(_WRAPS_UP)
         elif kind == "system" and event.get("subtype") == "api_retry":
             self.api_retry = {key: number(event.get(key)) for key in _RETRY_COUNTS}
             self.api_retry["error"] = word(event.get("error"))

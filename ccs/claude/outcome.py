@@ -7,8 +7,12 @@ alone: a usage limit is "success", an interrupt exits 0. Lean: the supervisor lo
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from ccs import instant
 from ccs.claude.events import Stream, number
 from ccs.text import plain, shorten
+from ccs.usage import windows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MESSAGE_WIDTH = 500
+_NEARLY_USED_UP = 0.95
 _YEAR_2001, _YEAR_2100 = 978307200, 4102444800
 # A shell's and this client's way to say: ended by HUP, KILL, TERM.
 _SIGNAL_EXITS = {129, 137, 143}
@@ -33,6 +38,7 @@ _ENDED_BY_US = {
     "replaced": "replaced by a newer run of its task",
     "timeout": "not done when its time ran out",
     "shutdown": "its supervisor was told to end",
+    "overage": "ended before it would live on paid extra usage (on_overage is stop)",
 }
 
 
@@ -73,11 +79,6 @@ def instant_of(epoch: object) -> str | None:
     seconds = number(epoch)
     if seconds is None or not _YEAR_2001 < seconds < _YEAR_2100:
         return None
-    # Only here, so that a supervisor pays for datetime when there is a limit to tell of.
-    from datetime import UTC, datetime
-
-    from ccs import instant
-
     return instant.text(datetime.fromtimestamp(seconds, UTC))
 
 
@@ -116,7 +117,7 @@ class _Case:
     @property
     def limited(self) -> bool:
         """A throttle is also told as `rejected`, but it names no window and no reset."""
-        if self.good:
+        if self.good or self.unpaid:
             return False
         limit = self.stream.limit or {}
         rejected = limit.get("status") == "rejected"
@@ -124,6 +125,22 @@ class _Case:
         return self.api_error == "usage_limit_reached" or bool(
             self.http == 429 and self.has_result and rejected and names_window
         )
+
+    @property
+    def unpaid(self) -> bool:
+        """A limit of money: no window's reset lifts it."""
+        limit = self.stream.rejected or {}
+        return limit.get("errorCode") == "credits_required" or (
+            limit.get("rateLimitType") == "overage" and not _refusing(limit)
+        )
+
+    @property
+    def wrapped_up(self) -> bool:
+        """Near the end of its window the client ends the turn in order, its work unfinished."""
+        limit = self.stream.limit or {}
+        window = limit.get("unifiedWindows", {}).get("five_hour", {})
+        near = (windows.share(window.get("utilization")) or 0) >= _NEARLY_USED_UP
+        return self.stream.wrapping_up or (limit.get("status") == "allowed_warning" and near)
 
     @property
     def refused(self) -> bool:
@@ -148,12 +165,14 @@ class _Case:
 
 # The first row that applies decides: ours before theirs, the telling field before the general one.
 _RULES: tuple[tuple[str, str | None, Callable[[_Case], bool]], ...] = (
+    ("success", "wrapped_up", lambda c: c.done and c.wrapped_up),
     ("success", "denied", lambda c: c.done and bool(c.stream.permission_denials)),
     ("success", None, lambda c: c.done),
     ("cancelled", "stopped", lambda c: c.ended_by == "stop"),
     ("cancelled", "replaced", lambda c: c.ended_by == "replaced"),
     ("failed", "timeout", lambda c: c.ended_by == "timeout"),
     ("lost", "shutdown", lambda c: c.ended_by == "shutdown"),
+    ("limited", "usage_limit", lambda c: c.ended_by == "overage"),
     ("limited", "usage_limit", lambda c: c.limited),
     ("lost", "crash", lambda c: c.code is None and not c.has_result),
     ("failed", "killed", lambda c: c.terminal.startswith("aborted_")),
@@ -163,6 +182,7 @@ _RULES: tuple[tuple[str, str | None, Callable[[_Case], bool]], ...] = (
     ("failed", "max_budget", lambda c: c.ran_out("error_max_budget_usd", "budget_exhausted")),
     ("failed", "prompt_too_long", lambda c: c.terminal == "prompt_too_long"),
     ("failed", "model_not_found", lambda c: c.told({"model_not_found"}, set())),
+    ("failed", "billing", lambda c: c.unpaid and not c.good),
     ("failed", "billing", lambda c: c.told({"billing_error"}, {"billing_error"}, 402)),
     ("failed", "auth", lambda c: c.told(_AUTH, _AUTH_TYPES, 401, 403)),
     ("failed", "rate_limited", lambda c: c.told({"rate_limit"}, {"rate_limit_error"}, 429)),
@@ -216,8 +236,8 @@ def _quota(stream: Stream) -> dict[str, dict[str, float]] | None:
     return {"before": before, "after": after} if before or after else None
 
 
-def _utilization(windows: dict[str, Any]) -> dict[str, float]:
-    known = ((name, window["utilization"]) for name, window in windows.items())
+def _utilization(told: dict[str, Any]) -> dict[str, float]:
+    known = ((name, windows.share(window["utilization"])) for name, window in told.items())
     return {name: share for name, share in known if share is not None}
 
 
@@ -231,8 +251,21 @@ def _rejection(stream: Stream) -> tuple[str | None, str | None]:
 
 def _longest(limit: dict[str, Any]) -> tuple[str | None, str | None]:
     ends = [(limit["rateLimitType"], instant_of(limit["resetsAt"]))]
-    for name, window in limit["unifiedWindows"].items():
-        if window["status"] == "rejected":
-            ends.append((name, instant_of(window["resetsAt"])))
+    for name, window in _refusing(limit).items():
+        ends.append((name, instant_of(window["resetsAt"])))
+    # Paid usage that is refused as well is no window: what the plan has is waited for.
+    of_the_plan = [end for end in ends if end[0] != "overage"]
     # Instants have one width, so the texts compare; the client's own choice comes first and wins.
-    return max(ends, key=lambda end: end[1] or "")
+    return max(of_the_plan or ends, key=lambda end: end[1] or "")
+
+
+def _refusing(limit: dict[str, Any]) -> dict[str, Any]:
+    """Windows that keep this account out. Most come without a status: then a full one counts."""
+
+    def refuses(name: str, window: dict[str, Any]) -> bool:
+        if window["status"] is not None or windows.model_of(name) is not None:
+            return bool(window["status"] == "rejected")
+        return (windows.share(window["utilization"]) or 0) >= 1
+
+    told = limit.get("unifiedWindows", {}).items()
+    return {name: window for name, window in told if refuses(name, window)}

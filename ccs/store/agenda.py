@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
     from ccs.store.atomic import Stamp
 
-SOURCES = ("jobs.json", "tasks.json", "runs.json", "settings.json", "cursors.json")
+SOURCES = ("jobs.json", "tasks.json", "runs.json", "settings.json", "cursors.json", "usage.json")
+# In place of a stamp: a change of this file wakes nobody.
+ANY = (0, 0, 0)
 LONGEST_SLEEP = 3600
 _ABSENT = "-"
+_ANY = "*"
 
 
 def idle(home: str, version: str) -> bool:
@@ -35,7 +38,11 @@ def idle(home: str, version: str) -> bool:
             return False
         if not int(written_at) <= now < int(next_wake) or boot != boot_id():
             return False
-        if words[6:] != [f"{name}={_now(home, name)}" for name in SOURCES]:
+        for source in words[6:]:
+            name, _, known = source.partition("=")
+            if known not in (_ANY, _now(home, name)):
+                return False
+        if len(words) != 6 + len(SOURCES):
             return False
         os.utime(home + "/tick.json")
     except (OSError, ValueError):
@@ -75,4 +82,6 @@ def _now(home: str, name: str) -> str:
 
 
 def _shown(stamp: Stamp | None) -> str:
-    return _ABSENT if stamp is None else ":".join(map(str, stamp))
+    if stamp is None:
+        return _ABSENT
+    return _ANY if stamp == ANY else ":".join(map(str, stamp))

@@ -48,6 +48,24 @@ class Home:
         return self.file("cursors.json")
 
     @property
+    def usage(self) -> str:
+        return self.file("usage.json")
+
+    @property
+    def usage_lock(self) -> str:
+        return os.path.join(self.file("locks"), "usage.lock")
+
+    @property
+    def limit_texts(self) -> str:
+        """The user's own additions to what limit messages say."""
+        return self.file("limit-texts.json")
+
+    @property
+    def transcripts(self) -> str:
+        """How far the client's transcripts have been read. Derived."""
+        return self.file("transcripts.json")
+
+    @property
     def agenda(self) -> str:
         return self.file("agenda")
 

@@ -5,7 +5,7 @@ On POSIX this is flock(2) on the descriptor, because a run's lock must be inheri
 and a supervisor must not carry filelock's imports for hours; filelock takes the same flock on the
 same file, so the two exclude each other. Elsewhere filelock does the work. Lean on POSIX.
 
-Order, always: tick -> run -> store. The store lock covers one re-read, patch and write.
+Order, always: tick -> run -> store -> usage. The store lock covers one re-read, patch and write.
 """
 
 from __future__ import annotations

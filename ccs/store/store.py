@@ -24,6 +24,7 @@ from ccs.store.agenda import boot_id
 from ccs.store.collection import Collection, choose
 from ccs.store.history import History
 from ccs.store.home import FORMAT, Home
+from ccs.store.ledger import Ledger
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
@@ -41,6 +42,7 @@ class Store:
         self.profiles = Collection(home.collection("profiles"), "profiles", Profile)
         self.cursors = Records(home.cursors, "cursors")
         self.history = History(home.history)
+        self.ledger = Ledger(home)
 
     @contextmanager
     def locked(self, command: str = "") -> Iterator[None]:

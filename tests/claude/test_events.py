@@ -210,10 +210,10 @@ def test_a_stream_stays_small_whatever_it_holds() -> None:
     assert len(seen.permission_denials) == 20
 
 
-def test_the_supervisor_s_modules_load_nothing_beyond_json() -> None:
+def test_the_supervisor_s_modules_load_nothing_but_json_and_the_clock() -> None:
     """A supervisor waits for hours; what it imports, it holds for hours."""
     code = """if True:
-        import __future__, json, sys
+        import __future__, datetime, json, sys
         before = set(sys.modules)
         import ccs.claude.events, ccs.claude.outcome, ccs.claude.render
         print(json.dumps(sorted(set(sys.modules) - before)))
@@ -230,5 +230,8 @@ def test_the_supervisor_s_modules_load_nothing_beyond_json() -> None:
         "ccs.claude.events",
         "ccs.claude.outcome",
         "ccs.claude.render",
+        "ccs.instant",
         "ccs.text",
+        "ccs.usage",
+        "ccs.usage.windows",
     ]
