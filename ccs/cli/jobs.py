@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, spending
 from ccs.cli.output import Column, Output, Record
+from ccs.cli.spending import budget_option
 
 if TYPE_CHECKING:
     from ccs.engine.jobs import Deleted
@@ -37,6 +38,7 @@ _fields = params.options(
         "--on-failure", type=click.Choice(["stop", "continue"]), help="When a task fails."
     ),
     click.option("--max-parallel", type=click.IntRange(1, 100), help="How many run at once."),
+    budget_option,
 )
 
 
@@ -217,6 +219,7 @@ def _worktree(given: dict[str, Any]) -> Record:
 def _job_fields(store: Any, given: dict[str, Any]) -> dict[str, Any]:
     names = ("description", "on_failure", "max_parallel")
     fields = params.given({name: given[name] for name in names})
+    fields |= params.given({"budgets": spending.budgets(given["budgets"])})
     profile = params.profile_reference(store, given["profile"])
     if profile is not None:
         fields["profile"] = profile or None

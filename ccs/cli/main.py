@@ -25,6 +25,7 @@ COMMANDS = {
     "runs": ("ccs.cli.runs", "Runs: what was launched, how it ended, its log."),
     "profiles": ("ccs.cli.profiles", "Profiles: the environment and account of a run."),
     "schedule": ("ccs.cli.schedule", "Schedules: what one means, and when it is next."),
+    "usage": ("ccs.cli.usage", "Usage windows: how much is used, and when they reset."),
     "plan": ("ccs.cli.plan", "What will run when, and what will be held or skipped."),
     "why": ("ccs.cli.why", "Why a task ran or did not."),
     "simulate": ("ccs.cli.simulate", "What would happen, minute by minute. Starts nothing."),

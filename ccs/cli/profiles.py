@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, spending
 from ccs.cli.output import FORMATS, Column, Output
+from ccs.cli.spending import budget_option, overage_option, reserve_option
 from ccs.errors import InvalidInput
 from ccs.text import plain
 
@@ -39,9 +40,15 @@ _fields = params.options(
         "(a shell line).",
     ),
     click.option("--unset-env", multiple=True, metavar="NAME", help="Not passed on to the run."),
-    click.option("--account", help="Names the account whose limits count. Else: its login."),
+    click.option(
+        "--account",
+        help="Names the account whose usage windows count. Else: its --config-dir, else default.",
+    ),
     click.option("--claude-path", help="The client to call; 'mock' for the bundled stand-in."),
     click.option("--config-dir", help="The client's CLAUDE_CONFIG_DIR."),
+    reserve_option,
+    overage_option,
+    budget_option,
 )
 
 
@@ -144,8 +151,11 @@ def delete(profile: str, yes: bool, force: bool, out: Output) -> None:
 
 
 def _fields_of(name: str | None, options: dict[str, Any], out: Output) -> dict[str, Any]:
-    names = ("description", "account", "claude_path", "config_dir")
+    names = ("description", "account", "claude_path", "config_dir", "on_overage")
     fields = params.given({"name": name} | {one: options[one] for one in names})
+    fields |= params.given({"budgets": spending.budgets(options["budgets"])})
+    kept = spending.reserve(options["reserve"])
+    fields |= {} if kept is None else {"reserve": kept or None}
     variables = [
         *_variables("--env", options["env"]),
         *_variables("--env-from", options["env_from"]),

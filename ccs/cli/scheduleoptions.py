@@ -43,10 +43,26 @@ schedule_options = params.options(
         help="With --watch: what the task itself changes does not (baseline) or does run it again.",
     ),
     click.option("--sequential", is_flag=True, help="Run only as a step of its job."),
-    click.option("--usage-reset", metavar="OFFSET", help="At each usage reset, as in 5m. Not yet."),
-    click.option("--when-available", metavar="PERCENT", help="Once so much is free. Not yet."),
-    click.option("--before-reset", metavar="LEAD", help="So long before a reset. Not yet."),
-    click.option("--anchor", metavar="TIME", help="Open a usage window at a time. Not yet."),
+    click.option(
+        "--usage-reset", metavar="OFFSET", help="At each reset of a usage window, so long after it."
+    ),
+    click.option(
+        "--when-available",
+        metavar="PERCENT",
+        help="Once in each usage window, as soon as so much of it is free, as in 30%.",
+    ),
+    click.option(
+        "--before-reset",
+        metavar="LEAD",
+        help="So long before a reset, as in 45m, to use what would expire; see --below.",
+    ),
+    click.option("--below", metavar="PERCENT", help="With --before-reset: only below this use."),
+    click.option(
+        "--anchor",
+        metavar="TIME",
+        help="Open a usage window at a time of day, as in 06:00, unless one is open. By default "
+        "with a tiny prompt, by haiku.",
+    ),
     click.option("--window", help="The usage window meant, as in five_hour or seven_day."),
     click.option("--manual", is_flag=True, help="Run only when asked. On create: the default."),
     click.option(
@@ -113,6 +129,8 @@ def _refuse_strays(options: dict[str, Any], kinds: list[str]) -> None:
         strays = [name for name in _OF_WATCH if options[name] not in (None, False, ())]
         if strays:
             raise InvalidInput(f"--{strays[0].replace('_', '-')} goes with --watch")
+    if options["below"] is not None and kinds != ["before_reset"]:
+        raise InvalidInput("--below goes with --before-reset")
     if options["window"] is not None and not set(kinds) & set(_OF_USAGE):
         raise InvalidInput("--window goes with a schedule by usage", "as in --usage-reset 5m")
 
@@ -188,7 +206,10 @@ def _watch(options: dict[str, Any], tz: str, now: datetime) -> Fields:
 def _usage(kind: str, field: str, option: str) -> Callable[[dict[str, Any], str, datetime], Fields]:
     def made(options: dict[str, Any], tz: str, now: datetime) -> Fields:
         words = options[option].rstrip("%") if option == "when_available" else options[option]
-        return {"schedule_type": kind, field: words} | params.given({"window": options["window"]})
+        more = {"window": options["window"]}
+        if kind == "before_reset" and options["below"] is not None:
+            more["below"] = options["below"].rstrip("%")
+        return {"schedule_type": kind, field: words} | params.given(more)
 
     return made
 

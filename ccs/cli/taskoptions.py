@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from ccs.cli import params
+from ccs.cli import params, spending
 from ccs.cli.output import Output
 from ccs.cli.scheduleoptions import schedule_fields
+from ccs.cli.spending import budget_option
 from ccs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ task_options = params.options(
     click.option(
         "--model", help="sonnet, opus, haiku, a full name, or 'default': what the client prefers."
     ),
-    click.option("--fallback-model", help="Used when the model is overloaded."),
+    click.option(
+        "--fallback-model", help="Used when the model is overloaded or its usage limit is reached."
+    ),
     click.option("--profile", help="Profile by id or name ('none' takes it away)."),
     click.option("--zai", is_flag=True, help="The profile made by profiles create --template zai."),
     click.option("--bedrock", is_flag=True, help="The same for --template bedrock."),
@@ -70,7 +73,12 @@ task_options = params.options(
         "--until-green", type=int, help="Rounds of sending verify's output back. Not yet."
     ),
     click.option("--isolation", help="none; worktree and tmux are kept, but not run yet."),
-    click.option("--on-limit", help="At a usage limit: park, fail or hold. Not acted on yet."),
+    click.option(
+        "--on-limit",
+        help="At a usage limit: park (go on after the reset; on create), fail, or hold (the "
+        "client waits for it, within the timeout).",
+    ),
+    budget_option,
     click.option("--retry-attempts", type=int, help="Attempts in all. Kept, not acted on yet."),
     click.option("--tag", "tags", multiple=True, help="A word to find it by; repeatable."),
     click.option("--enabled/--disabled", default=None, help="Whether its schedule counts."),
@@ -102,6 +110,7 @@ def task_fields(
             "allowed_tools": params.split(options["allowed_tools"]),
             "disallowed_tools": params.split(options["disallowed_tools"]),
             "permissions": _permissions(options["permissions"]),
+            "budgets": spending.budgets(options["budgets"]),
             "tags": _words(options["tags"]),
             "extra_args": _words(options["extra_args"]),
             "mcp_config": _words(tuple(map(_mcp_config, options["mcp_config"]))),

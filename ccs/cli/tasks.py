@@ -89,6 +89,9 @@ def create(out: Output, **options: Any) -> None:
 
     store, now = params.store(), params.now()
     fields = task_fields(store, options, out)
+    if options["anchor"] is not None:
+        # All it is for is to open the window, as cheaply as that can be had.
+        fields = {"prompt": "Reply with OK.", "model": "haiku", "max_turns": 1, **fields}
     fields.setdefault("prompt", "")
     fields.setdefault("name", shorten(fields["prompt"], 40) or "untitled")
     if fields.get("job_id") is None:
@@ -208,14 +211,11 @@ def _switch(task: str, enabled: bool, out: Output) -> None:
 def _tell_limits(store: Store, task: Task, out: Output) -> None:
     """What was asked for and will not happen, said now and not in the night it fails."""
     from ccs.engine.launch import refusal
-    from ccs.model.schedule import BY_USAGE
 
     job = store.jobs.get(task.job_id) if task.job_id else None
     if job is not None and task.working_directory is not None:
         path = job.working_directory.path
         out.say(f"warning: it runs in the directory of its job, {path}, not in its own")
-    if task.schedule.schedule_type in BY_USAGE:
-        out.say("warning: schedules by usage are kept, but not acted on yet; it runs only by hand")
     if missing := refusal(task, job):
         out.say(f"warning: its runs will be refused: {missing.partition(';')[0]}")
 
@@ -223,12 +223,16 @@ def _tell_limits(store: Store, task: Task, out: Output) -> None:
 def _tell_schedule(store: Store, task: Task, now: datetime, out: Output) -> None:
     """When it runs next; who creates a schedule that nothing will call should learn it here."""
     from ccs import instant
+    from ccs.model.schedule import BY_USAGE
     from ccs.report import state as report
     from ccs.schedule.due import runs_next
 
     slot = next(runs_next(task, now), None) if task.enabled else None
-    if slot is None:
+    if slot is not None:
+        out.say(f"it runs next at {output.moment(instant.text(slot))}")
+    elif task.enabled and task.schedule.schedule_type in BY_USAGE:
+        out.say(f"what is known and assumed: ccs why {task.id[:8]}")
+    else:
         return
-    out.say(f"it runs next at {output.moment(instant.text(slot))}")
     if not report.is_ticking(store, now):
         out.say(f"warning: {report.NO_TICK}")

@@ -29,7 +29,8 @@ def tick(backend: str | None, dry_run: bool, verbose: bool) -> None:
 
     os.umask(0o077)
     if dry_run:
-        _show(*verbs.dry_run(params.store(), params.now(), os.environ))
+        actions, look = verbs.dry_run(params.store(), params.now(), os.environ)
+        _show(actions, look.problems)
         return
     done = verbs.tick(params.store(), params.now(), os.environ, backend)
     if done is None:

@@ -15,9 +15,12 @@ from ccs.host import process
 from ccs.schedule.admission import held_reason
 from ccs.store import atomic
 from ccs.store.home import Home
+from ccs.store.ledger import Ledger
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
+from ccs.usage import gate, ledger
+from ccs.usage.gate import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
             lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
             content = runs.read()
             run = next((one for one in content.records if one["id"] == asked["run"]), None)
-            if run is None or not _admitted(home, rundir, run, asked, content.records):
+            if run is None or not _admitted(home, rundir, run, asked, content.records, now):
                 rundir.forget_starts()  # left in order: this start does not count against the run
                 return False
             if not rundir.mark_started(process.identity(os.getpid())):
@@ -50,7 +53,8 @@ def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
             rundir.forget_starts()
             return False
         run.update(status="running", start_time=instant.text(now), held_reason=None)
-        run.update(session_id=asked["session"], cwd=asked["cwd"])
+        run.update(session_id=asked["session"], cwd=asked["cwd"], profile=asked["profile"])
+        run.update(account=asked["terms"]["account"], model=asked["model"])
         try:
             runs.write(content, content.records)
         except (CcsError, OSError):
@@ -60,7 +64,12 @@ def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
 
 
 def _admitted(
-    home: Home, rundir: RunDir, run: Record, asked: Record, everything: list[Record]
+    home: Home,
+    rundir: RunDir,
+    run: Record,
+    asked: Record,
+    everything: list[Record],
+    now: datetime,
 ) -> bool:
     """Whether what the launcher saw still holds."""
     if run.get("status", "upcoming") != "upcoming" or rundir.stop_reason() is not None:
@@ -71,10 +80,29 @@ def _admitted(
     unfinished = [one for one in others if one.get("status") in settle.UNFINISHED]
     if any(one.get("session_id") == asked["session"] for one in unfinished):
         return False
-    running = [
-        (one.get("task_id"), one.get("job_id")) for one in others if one.get("status") == "running"
-    ]
-    return held_reason(run["task_id"], run.get("job_id"), running, **asked["admission"]) is None
+    going_on = [one for one in others if one.get("status") == "running"]
+    running = [(one.get("task_id"), one.get("job_id")) for one in going_on]
+    if held_reason(run["task_id"], run.get("job_id"), running, **asked["admission"]):
+        return False
+    return _account_admits(home, Terms(**asked["terms"]), going_on, now)
+
+
+def _account_admits(home: Home, terms: Terms, running: list[Record], now: datetime) -> bool:
+    mine = (one for one in running if one.get("account") == terms.account)
+    begun = [ledger.moment(one.get("start_time")) or now for one in mine]
+    kept = Ledger(home)
+    account = kept.account(terms.account)
+    if gate.held(account, terms, begun, now) is not None:
+        return False
+    if "outage" in account:
+
+        def tried(current: Record) -> bool:
+            if "outage" in current:
+                current["outage"]["tried_at"] = instant.text(now)
+            return "outage" in current
+
+        kept.update(terms.account, tried)
+    return True
 
 
 def _task_unchanged(home: Home, asked: Record) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from types import FrameType
+    from typing import Any
 
     from ccs.claude.events import Stream
     from ccs.store.rundir import RunDir
@@ -33,6 +34,8 @@ _KILL_AFTER = 3.0
 _GIVE_UP_AFTER = 10.0
 # After a normal end a detached tool may hold the pipes open; what it writes is not the run's.
 _LINGER = 1.0
+# A run that has begun to live on paid credits may still end its turn by itself.
+_PAID_SECONDS = 5.0
 # What the run's record may quote from a result.
 _QUOTED = ("result", "errors", "permission_denials")
 
@@ -45,6 +48,7 @@ class Watch:
         self.shutdown = False
         self._rundir = rundir
         self._deadline = monotonic() + timeout
+        self._unpaid: float | None = None
         self._wake_read, wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
@@ -61,13 +65,24 @@ class Watch:
         return self._wake_read
 
     def reason(self) -> str | None:
-        """`stop`, `replaced`, `timeout` or `shutdown`, as the outcome's rules name them."""
+        """`stop`, `replaced`, `timeout`, `overage` or `shutdown`, as the outcome's rules name
+        them."""
         asked = self._rundir.stop_reason()
         if asked is not None:
             return "replaced" if asked == "replaced" else "stop"
         if self.shutdown:
             return "shutdown"
-        return "timeout" if self.monotonic() >= self._deadline else None
+        now = self.monotonic()
+        if self._unpaid is not None and now >= self._unpaid:
+            return "overage"
+        return "timeout" if now >= self._deadline else None
+
+    def spend_no_more(self, paying: bool) -> None:
+        """The run is to end if it goes on `paying`, for nobody allowed that."""
+        if not paying:
+            self._unpaid = None
+        elif self._unpaid is None:
+            self._unpaid = self.monotonic() + _PAID_SECONDS
 
     def _told_to_end(self, number: int, frame: FrameType | None) -> None:
         self.shutdown = True
@@ -109,11 +124,18 @@ class Drain:
     """The pipes of one client."""
 
     def __init__(
-        self, child: subprocess.Popen[bytes], prompt: bytes, stream: Stream, logs: Logs
+        self,
+        child: subprocess.Popen[bytes],
+        prompt: bytes,
+        stream: Stream,
+        logs: Logs,
+        hear: Callable[[dict[str, Any]], None],
     ) -> None:
+        """`hear`: called with each rate_limit_info."""
         self._child = child
         self._stream = stream
         self._logs = logs
+        self._hear = hear
         self._prompt = memoryview(prompt)
         self._selector = selectors.DefaultSelector()
         assert child.stdin is not None  # the caller opened all three
@@ -203,6 +225,8 @@ class Drain:
         if event is not None:
             told = {name: (shown or {}).get(name) for name in _QUOTED if name in event}
             self._stream.feed({**event, **told})
+            if event.get("type") == "rate_limit_event" and self._stream.limit is not None:
+                self._hear(self._stream.limit)
         rendered = (
             render.lines(shown) if shown is not None else [plain(masked.decode("utf-8", "replace"))]
         )

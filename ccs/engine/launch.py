@@ -16,6 +16,7 @@ from typing import Any
 
 from ccs.claude import command
 from ccs.engine import settle
+from ccs.engine.accounts import Accounts
 from ccs.host import client, environ
 from ccs.model.job import Job
 from ccs.model.run import Run
@@ -24,6 +25,7 @@ from ccs.model.task import Task
 from ccs.store import atomic, records
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
+from ccs.usage.gate import model_for
 
 if sys.platform == "win32":
     # Out of the job object that Task Scheduler ends with its task.
@@ -62,6 +64,7 @@ class Launcher:
         self.tasks = store.tasks.read()
         self.jobs = store.jobs.read()
         self.settings, self.settings_stamp = store.read_settings()
+        self.accounts = Accounts(store, lambda: self.jobs.by_id, self.settings, now)
 
     def start(self, run: Run) -> None:
         """Starts a supervisor for a recorded run. Raises OSError, BrokenStore."""
@@ -76,6 +79,14 @@ class Launcher:
         rundir.count_start()
         self.spawn(self.store.home.path, run.id, self.environment)
 
+    def admits(self, run: Run) -> bool:
+        """Whether its account lets it start now. The rest is seen to when it starts."""
+        task = self.tasks.by_id[run.task_id]
+        account = self.accounts.account(run, task)
+        going_on = (one for one in self.store.runs.all() if one.status == "running")
+        begun = [one.start_time or self.now for one in going_on if one.account == account]
+        return self.accounts.held(run, task, begun) is None
+
     def _give_up(self, run: Run, rundir: RunDir) -> None:
         with rundir.lock() as lock:
             if lock.acquire() and not rundir.started():
@@ -88,22 +99,37 @@ class Launcher:
     def _as_it_will_run(self, run: Run, task: Task) -> dict[str, Any]:
         """Read by the supervisor, which has no models, and kept beside the log."""
         job = self.jobs.by_id.get(task.job_id or "")
-        profile = task.profile or (job and job.profile) or self.settings.default_profile
         directory = job.working_directory.path if job else task.working_directory
-        # A run never started with this id: a fresh session, unless the run brings one.
+        # A run never started with this id: a fresh session, unless the run goes on with one.
         session = run.session_id or run.id
+        terms = self.accounts.terms(run, task)
+        model = model_for(self.accounts.known(terms.account), terms, self.now)
+        most = self.accounts.most_usd(run, task)
+        fresh = {
+            "options": command.options(task, session, model, most),
+            "prompt": command.prompt(task),
+            "prompt_is_file": task.prompt_type == "file",
+        }
+        resumed = {
+            "options": command.options(task, session, model, most, resume=True),
+            "prompt": command.CONTINUE,
+            "prompt_is_file": False,
+        }
         return {
             "run": run.id,
             "task": self.tasks.raw[task.id],
             "tasks_stamp": self.tasks.stamp,
-            "profile": profile,
+            "profile": self.accounts.profile_id(run, task),
+            "terms": terms.record(),
+            "model": model,
             "admission": admission_of(task, job, run.forced, self.settings),
             "session": session,
-            "cwd": os.path.expanduser(directory) if directory else None,
+            # What goes on, goes on where it was.
+            "cwd": run.cwd or (os.path.expanduser(directory) if directory else None),
             "client": client.MOCK if self.settings.mock_mode else self.settings.claude_path,
-            "options": command.options(task, session),
-            "prompt": command.prompt(task),
-            "prompt_is_file": task.prompt_type == "file",
+            "variables": command.variables(task),
+            # In turn: when the session is gone, the task begins afresh.
+            "calls": [resumed, fresh] if run.session_id else [fresh],
             "timeout": task.timeout.total_seconds(),
             "refused": refusal(task, job),
         }
@@ -131,7 +157,6 @@ def refusal(task: Task, job: Job | None) -> str | None:
         "until_green": task.until_green,
         "first_output_timeout": task.first_output_timeout,
         "idle_timeout": task.idle_timeout,
-        "on_limit hold": task.on_limit == "hold",
     }
     missing = [what for what, wanted in asked.items() if wanted]
     if not missing:

@@ -7,6 +7,7 @@ is checked again under the lock, by id and by the tasks' own records.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +17,14 @@ from ccs.engine.launch import Launcher
 from ccs.engine.spare import spared
 from ccs.model import key
 from ccs.model.run import Run
-from ccs.model.schedule import FileWatch, Startup
+from ccs.model.schedule import Anchor, FileWatch, Startup
 from ccs.model.task import Task
 from ccs.schedule import due, plan
 from ccs.schedule.due import Due, Firing
 from ccs.store.agenda import boot_id
 from ccs.store.store import Store
+from ccs.usage import kinds
+from ccs.usage.ledger import Window, moment
 
 
 class Look:
@@ -50,6 +53,8 @@ class Look:
             limit=self.launcher.settings.max_concurrent_tasks,
             used=self.used,
             unreadable=frozenset(problem.id for problem in self.launcher.tasks.problems),
+            gate=self.launcher.accounts,
+            released_at_once=self.launcher.settings.released_at_once,
         )
 
     def drop_changed(self, tasks: Mapping[str, dict[str, Any]]) -> None:
@@ -84,13 +89,46 @@ class Look:
         if isinstance(task.schedule, FileWatch):
             # What changes while its own run goes on is the run's doing.
             return None if task.id in busy else watch.due(task, entry, self.now)
+        if isinstance(task.schedule, kinds.ByUsage):
+            return self._by_usage(task)
         since, reset = due.begin(task, self._decided(entry), recorded, self.now)
         if reset:
             self.reset.append(task.id)
             self.notes.append(f"task {task.id}: the clock was moved back; begun anew")
         if since > self.now:
             return None  # the clock was moved back: what ran is not run again
-        return due.evaluate(task, since, self.now)
+        found = due.evaluate(task, since, self.now)
+        if found and isinstance(task.schedule, Anchor) and self._is_open(task):
+            count = found.missed + len(found.firings)
+            return replace(found, firings=(), missed=count, why_not="open")
+        return found
+
+    def _is_open(self, task: Task) -> bool:
+        window = self.window_of(task)
+        return window is not None and window.resets_at is not None
+
+    def window_of(self, task: Task) -> Window | None:
+        """The usage window that the task's schedule goes by."""
+        accounts = self.launcher.accounts
+        name = getattr(task.schedule, "window", "")
+        return accounts.windows(accounts.account(None, task)).get(name)
+
+    def coming(self, task: Task) -> kinds.Coming:
+        """What a schedule by a usage window makes of what is known of it."""
+        fired = moment(self.cursors.get(task.id, {}).get("window_reset"))
+        window, since = self.window_of(task), task.active_since
+        return kinds.coming(task.schedule, window, fired, since, self.now)
+
+    def _by_usage(self, task: Task) -> Due | None:
+        found = self.coming(task)
+        if found.mark is None or found.slot is None:
+            return None
+        account = self.launcher.accounts.account(None, task)
+        window = getattr(task.schedule, "window", "")
+        run_id = key.for_window(task.id, account, window, found.mark)
+        if found.assumes:
+            self.notes.append(f"task {task.id}: {found.assumes}")
+        return Due(task, (Firing(run_id, found.slot, "usage"),), 0, self.now, mark=found.mark)
 
     def _decided(self, entry: Mapping[str, Any]) -> datetime | None:
         if "slot" not in entry:

@@ -20,7 +20,7 @@ from datetime import datetime
 from ccs import instant
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream, parse
-from ccs.engine import settle
+from ccs.engine import learn, settle
 from ccs.engine.spare import spared
 from ccs.engine.steps import settle_job
 from ccs.host import process
@@ -28,6 +28,8 @@ from ccs.model.run import Run
 from ccs.store.lock import is_free
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
+from ccs.usage.gate import Terms
+from ccs.usage.ledger import DEFAULT
 
 
 class Reaped:
@@ -117,6 +119,10 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     ended["end_time"] = instant.text(now)
     if run.start_time is not None:
         ended["duration"] = round((now - run.start_time).total_seconds(), 3)
+    refused = stream.limit is not None and stream.limit["status"] == "rejected"
+    terms = Terms(run.task_id, run.account or DEFAULT, run.model or "default")
+    began = run.start_time or run.scheduled_time
+    learn.conclude(store.home, terms, ended, refused, began, now)
     return ended
 
 

@@ -7,11 +7,16 @@ run directory costs nothing either. Lean, unless something follows.
 
 from __future__ import annotations
 
+import json
+
 from ccs import instant
+from ccs.engine import learn, park
+from ccs.store import atomic
 from ccs.store.home import Home
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
+from ccs.usage.parking import ALARM_AFTER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
     if ended is None:
         return []
     following: list[Record] = []
+    resume: Record | None = None
     with Lock(home.store_lock) as lock:
         lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
         runs = Records(home.collection("runs"), "runs")
@@ -37,6 +43,9 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
         if run is not None and run.get("status", "upcoming") in UNFINISHED:
             run.update(ended, held_reason=None)
             run["end_time"] = ended.get("end_time") or instant.text(now)
+            resume = park.resume_of(run, as_it_ran(home, run_id), now)
+            if resume is not None:
+                content.records.append(resume)
             if run.get("job_run"):
                 from ccs.engine import steps  # the models come in only now, and only for a job
 
@@ -47,4 +56,16 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
                 [fresh.pop(one["id"], one) for one in content.records] + list(fresh.values()),
             )
     rundir.remove()
+    if resume is not None and resume["parks"] == ALARM_AFTER:
+        learn.parked_again(home, resume, now)
     return [one["id"] for one in following if one["status"] == "upcoming"]
+
+
+def as_it_ran(home: Home, run_id: str) -> Record | None:
+    """What was asked of the run's supervisor; None when that file is gone or torn."""
+    found = atomic.read(home.as_run(run_id))
+    try:
+        record = json.loads(found[0]) if found else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -65,7 +65,10 @@ def advance(store: Store, job: Job, runs: Reading[Run], now: datetime) -> list[R
 
 def steps_of(store: Store, order: JobRun, runs: Reading[Run]) -> dict[str, Run]:
     """The run of each step that was ever recorded, by task id, wherever it is now."""
-    steps = {run.task_id: run for run in runs.records if run.job_run == order.id}
+    mine = [run for run in runs.records if run.job_run == order.id]
+    gone_on = {one for run in mine for one in (run.resumed_from, run.retry_of)}
+    # The last run of a chain of resumes and retries decides about its step.
+    steps = {run.task_id: run for run in mine if run.id not in gone_on}
     unreadable = {problem.id for problem in runs.problems}
     for task_id in order.order:
         run_id = key.for_step(order.id, task_id)

@@ -19,7 +19,7 @@ import subprocess
 from ccs import instant
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream
-from ccs.engine import settle
+from ccs.engine import learn, settle
 from ccs.engine.begin import begin
 from ccs.engine.clock import Clock
 from ccs.engine.drain import Drain, Watch
@@ -32,6 +32,7 @@ from ccs.store.home import Home
 from ccs.store.lock import Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
+from ccs.usage.gate import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 # A tick that looks whether the run's lock is free holds it for a moment.
 _PATIENCE = 2.0
 _RETRY_SECONDS = 5.0
+_AFRESH = "the session it went on with is gone; the task was started afresh"
 _LONGEST_PROMPT = 10_000_000  # what the client takes
 
 
@@ -61,7 +63,7 @@ def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Cl
         watch = Watch(rundir, clock.monotonic, float(asked["timeout"]))
         if not begin(home, rundir, asked, clock.now()):
             return
-        ended = _Session(home, asked, environment, watch, lock).run(clock)
+        ended = _Session(home, asked, environment, watch, lock, clock).run()
         if ended is None:
             return  # something could not be ended: the run stays running, the tick goes on trying
         _keep(rundir, ended, clock, watch)
@@ -82,17 +84,24 @@ class _Session:
         environment: Mapping[str, str],
         watch: Watch,
         lock: Lock,
+        clock: Clock,
     ) -> None:
         self.home = home
         self.asked = asked
         self.environment = environment
         self.watch = watch
         self.lock = lock
+        self.clock = clock
+        # What it teaches is of the model it runs with, which may be its task's fallback.
+        self.terms = Terms(**{**asked["terms"], "model": asked["model"]})
+        self.began = clock.now()
+        self.refused = False
         self.run_id: str = asked["run"]
         self.mock = False
 
-    def run(self, clock: Clock) -> Record | None:
+    def run(self) -> Record | None:
         """From nothing to an outcome; None when the client's tree could not be ended."""
+        clock = self.clock
         began = clock.monotonic()
         try:
             ended = self._refusal() or self._drive()
@@ -103,6 +112,7 @@ class _Session:
             ended = _failed("start_failed", str(error))
         if ended is None:
             return None
+        learn.conclude(self.home, self.terms, ended, self.refused, self.began, clock.now())
         ended["mock"] = self.mock
         ended["end_time"] = instant.text(clock.now())
         ended["duration"] = round(clock.monotonic() - began, 3)
@@ -123,31 +133,57 @@ class _Session:
         """Raises EnvFailed, CcsError, OSError before anything was started."""
         profile = self._profile()
         resolved = environ.resolve(profile, self.environment)
-        argv = [*self._client(profile, resolved), *self.asked["options"]]
-        prompt = self._prompt()
-        stream = Stream()
+        program = self._client(profile, resolved)
         with Logs(self.home.log(self.run_id), self.home.stream(self.run_id), resolved.mask) as logs:
             logs.note(f"run {self.run_id} of task {self.asked['task'].get('name', '')!r}")
-            if (reason := self.watch.reason()) is not None:
-                # A secret was slow to come, and somebody lost patience.
-                return verdict.judge(stream, verdict.Exit(None, reason), "")
-            child = self._spawn(argv, resolved)
-            ended_by = Drain(child, prompt, stream, logs).to_the_end(self.watch, self.run_id)
-            by_force = ended_by is not None or (child.returncode or 0) < 0
-            if child.returncode is None or (by_force and process.carriers(self.run_id)):
-                return None
-            end = verdict.Exit(child.returncode, ended_by)
-            ended = verdict.judge(stream, end, logs.stderr_tail())
-            ended["session_id"] = ended["session_id"] or self.asked["session"]
-            ended["message"] = ended["message"] and resolved.mask_text(ended["message"])
-            logs.note(f"{ended['status']} {ended['reason'] or ''}".rstrip())
+            resumed, *fresh = self.asked["calls"]
+            ended = self._call(program, resumed, resolved, logs)
+            if ended is not None and fresh and _session_is_gone(ended):
+                logs.note(_AFRESH)
+                ended = self._call(program, fresh[0], resolved, logs)
+                if ended is not None:
+                    ended["message"] = ended["message"] or _AFRESH
+            if ended is not None:
+                logs.note(f"{ended['status']} {ended['reason'] or ''}".rstrip())
         return ended
+
+    def _call(
+        self, program: list[str], call: Record, resolved: environ.Environment, logs: Logs
+    ) -> Record | None:
+        """One client, from its start to what it came to; None when its tree could not be ended."""
+        prompt = self._prompt(call)
+        stream = Stream()
+        if (reason := self.watch.reason()) is not None:
+            # A secret was slow to come, and somebody lost patience.
+            return verdict.judge(stream, verdict.Exit(None, reason), "")
+        child = self._spawn([*program, *call["options"]], resolved)
+        drain = Drain(child, prompt, stream, logs, self._hear)
+        ended_by = drain.to_the_end(self.watch, self.run_id)
+        by_force = ended_by is not None or (child.returncode or 0) < 0
+        if child.returncode is None or (by_force and process.carriers(self.run_id)):
+            return None
+        end = verdict.Exit(child.returncode, ended_by)
+        ended = verdict.judge(stream, end, logs.stderr_tail())
+        ended["session_id"] = ended["session_id"] or self.asked["session"]
+        ended["message"] = ended["message"] and resolved.mask_text(ended["message"])
+        return ended
+
+    def _hear(self, facts: Record) -> None:
+        """What the client tells of its limits, as it arrives."""
+        self.refused = facts["status"] == "rejected"
+        if not self.terms.overage:
+            self.watch.spend_no_more(paying=facts["isUsingOverage"])
+        learn.hear(self.home, self.terms, facts, self.began, self.clock.now())
 
     def _spawn(self, argv: list[str], resolved: environ.Environment) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             argv,
             cwd=self.asked["cwd"],
-            env={**resolved.variables, process.MARKER: self.run_id},
+            env={
+                **resolved.variables,
+                **self.asked["variables"],
+                process.MARKER: self.run_id,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -163,9 +199,9 @@ class _Session:
         self.mock = wanted == client.MOCK
         return client.argv(wanted, resolved.variables)
 
-    def _prompt(self) -> bytes:
-        text = str(self.asked["prompt"])
-        if not self.asked["prompt_is_file"]:
+    def _prompt(self, call: Record) -> bytes:
+        text = str(call["prompt"])
+        if not call["prompt_is_file"]:
             return text.encode("utf-8", "surrogatepass")
         path = os.path.join(self.asked["cwd"], os.path.expanduser(text.strip()))
         return read_regular(path, _LONGEST_PROMPT)
@@ -202,10 +238,16 @@ def _start(home: Home, run_ids: list[str], environment: Mapping[str, str], clock
     for run_id in run_ids:
         run = launcher.store.runs.get(run_id)
         try:
-            if run is not None:
+            if run is not None and launcher.admits(run):
                 launcher.start(run)
         except (CcsError, OSError):
             continue  # recorded as it is, the next tick starts it
+
+
+def _session_is_gone(ended: Record) -> bool:
+    """The client's answer to a session it has no transcript of; nothing was asked of the model."""
+    message = ended["message"] or ""
+    return ended["reason"] == "start_failed" and message.startswith("No conversation found")
 
 
 def _failed(reason: str, message: str) -> Record:

@@ -19,6 +19,7 @@ from ccs.model.task import Task
 from ccs.schedule.admission import held_reason
 from ccs.store.collection import choose
 from ccs.store.store import Store
+from ccs.usage.gate import Hold
 
 # A change of these means a new schedule: what lies before it is no longer due.
 _SCHEDULING = frozenset({"schedule", "enabled"})
@@ -103,9 +104,7 @@ def run_now(
                 f"a run of {task.name!r} waits already ({waiting[0].held_reason or 'to start'})",
                 f"ccs runs get {waiting[0].id}, or use --force for another one",
             )
-        running = [(run.task_id, run.job_id) for run in everything if run.status == "running"]
-        job = store.jobs.get(task.job_id or "")
-        rules = admission_of(task, job, force, store.settings())
+        launcher = Launcher(store, environment, now)
         run = Run(
             id=str(uuid4()),
             task_id=task.id,
@@ -114,12 +113,30 @@ def run_now(
             trigger="manual",
             scheduled_time=now,
             forced=force,
-            held_reason=held_reason(task.id, task.job_id, running, **rules),
         )
+        hold = _hold(launcher, run, task, everything)
+        if hold is not None:
+            run = run.changed(held_reason=hold.reason, not_before=hold.until)
         store.runs.put(run)
     if run.held_reason is None:
-        Launcher(store, environment, now).start(run)
+        launcher.start(run)
     return run
+
+
+def _hold(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Hold | None:
+    """Why a run that somebody asks for has to wait, as far as is known now."""
+    going_on = [one for one in runs if one.status == "running"]
+    account = launcher.accounts.account(run, task)
+    begun = [one.start_time or launcher.now for one in going_on if one.account == account]
+    hold = launcher.accounts.held(run, task, begun)
+    if hold is not None:
+        return hold
+    rules = admission_of(
+        task, launcher.jobs.by_id.get(task.job_id or ""), run.forced, launcher.settings
+    )
+    running = [(one.task_id, one.job_id) for one in going_on]
+    reason = held_reason(task.id, task.job_id, running, **rules)
+    return None if reason is None else Hold(reason, None, "")
 
 
 def check_profile(store: Store, profile_id: str | None) -> None:

@@ -33,6 +33,9 @@ from ccs.store import agenda, atomic, records
 from ccs.store.collection import Reading
 from ccs.store.lock import Lock
 from ccs.store.store import Store
+from ccs.usage import kinds
+
+_BY_ACCOUNT = ("limit", "reserve", "budget", "outage")
 
 
 @dataclass
@@ -64,11 +67,13 @@ def tick(
 
 def dry_run(
     store: Store, now: datetime, environment: Mapping[str, str]
-) -> tuple[list[plan.Action], list[str]]:
-    """What a tick would do now, and what it would complain of. Changes nothing."""
+) -> tuple[list[plan.Action], Look]:
+    """What a tick would do now, and what it saw (with what it would complain of). Changes
+    nothing.
+    """
     look = Look(store, Launcher(store, environment, now), now)
     snapshot = look.snapshot(store.runs.all(), set())
-    return plan.decide(snapshot, look.due, now), look.problems
+    return plan.decide(snapshot, look.due, now), look
 
 
 class _Tick:
@@ -104,7 +109,7 @@ class _Tick:
             if action.verb == "launch":
                 self._launch(launcher, action.run)
         self._start_scans(launcher)
-        self._write_agenda(launcher)
+        self._write_agenda(launcher, look)
         return self.done
 
     def _record(self, launcher: Launcher, look: Look, alive: set[str]) -> list[plan.Action]:
@@ -167,6 +172,8 @@ class _Tick:
             trigger = one.firings[-1].trigger if one.firings else "schedule"
             if trigger == "startup":
                 entry["boot"] = look.boot
+            elif trigger == "usage" and one.mark is not None:
+                entry["window_reset"] = instant.text(one.mark)
             elif trigger == "file_watch":
                 watch.fired(self.store.home, one.task.id, entry, one.firings[-1].id)
             else:
@@ -184,27 +191,37 @@ class _Tick:
                 with spared(self.done.problems, f"task {task.id} could not be scanned"):
                     watch.start_scan(self.store.home, task, self.environment)
 
-    def _write_agenda(self, launcher: Launcher) -> None:
+    def _write_agenda(self, launcher: Launcher, look: Look) -> None:
         """Derived and not fsynced. The stamps are those of the files as this tick read them."""
         runs, jobs = self.store.runs.read(), self.store.jobs.read()
-        wakes = [run.not_before for run in runs.records if run.unfinished and run.not_before]
-        watching = False
-        for task in launcher.tasks.records:
-            if task.enabled:
-                watching |= isinstance(task.schedule, FileWatch)
-                with spared(self.done.problems, f"task {task.id}"):
-                    following = next_slot(task.schedule, self.now)
-                    wakes += [following] if following else []
+        unfinished = [run for run in runs.records if run.unfinished]
+        wakes = [run.not_before for run in unfinished if run.not_before]
+        enabled = [task for task in launcher.tasks.records if task.enabled]
+        for task in enabled:
+            with spared(self.done.problems, f"task {task.id}"):
+                following = next_slot(task.schedule, self.now)
+                wakes += [following] if following else []
+        by_usage = [task for task in enabled if isinstance(task.schedule, kinds.ByUsage)]
+        cursors = self.store.cursors.read()
+        look.cursors = {entry["id"]: entry for entry in cursors.records}
+        for task in by_usage:
+            following = look.coming(task).wake
+            wakes += [following] if following else []
         wake = min(wakes, default=self.now + timedelta(seconds=agenda.LONGEST_SLEEP))
         going_on = any(job.status == "in_progress" for job in jobs.records)
-        waiting = any(run.unfinished for run in runs.records)
-        busy = going_on or waiting or watching or bool(self.done.problems)
+        # What waits for a time is woken by it; what waits for anything else is looked at each time.
+        restless = any(run.status == "running" or run.not_before is None for run in unfinished)
+        watching = any(isinstance(task.schedule, FileWatch) for task in enabled)
+        busy = going_on or restless or watching or bool(self.done.problems)
+        held = any(run.held_reason in _BY_ACCOUNT for run in unfinished)
         stamps = {
             "jobs.json": jobs.stamp,
             "tasks.json": launcher.tasks.stamp,
             "runs.json": runs.stamp,
             "settings.json": launcher.settings_stamp,
-            "cursors.json": self.store.cursors.read().stamp,
+            "cursors.json": cursors.stamp,
+            # A status line writes it all day: only what waits for news of it is woken by them.
+            "usage.json": launcher.accounts.stamp if held or by_usage else agenda.ANY,
         }
         text = agenda.line(__version__, self.now.timestamp(), wake.timestamp(), busy, stamps)
         atomic.write(self.store.home.last_tick, self._report(wake), durable=False)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from ccs.model.budget import Budget
 from ccs.model.record import Id, Instant, Name, Part, Record
 
 JobStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
@@ -53,6 +54,7 @@ class Job(Record):
     task_order: list[Id] = []
     max_parallel: Annotated[int, Field(ge=1, le=100)] = 1
     on_failure: Literal["stop", "continue"] = "stop"
+    budgets: list[Budget] = []
     run: JobRun | None = None
     created_at: Instant
     updated_at: Instant

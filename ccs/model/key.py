@@ -24,5 +24,16 @@ def for_change(task_id: str, fired_before: str, fingerprint: str) -> str:
     return str(uuid5(_NAMESPACE, f"change {task_id} {fired_before} {fingerprint}"))
 
 
+def for_follower(run_id: str, kind: str, number: int) -> str:
+    """The retry or the resume of a run: each number once, whoever records it."""
+    return str(uuid5(_NAMESPACE, f"{kind} {run_id} {number}"))
+
+
+def for_window(task_id: str, account: str, window: str, resets_at: datetime) -> str:
+    """A task that goes by a usage window runs once in each, or once at each reset."""
+    at = instant.text(instant.minute(resets_at))
+    return str(uuid5(_NAMESPACE, f"window {task_id} {account} {window} {at}"))
+
+
 def for_step(job_run: str, task_id: str) -> str:
     return str(uuid5(_NAMESPACE, f"step {job_run} {task_id}"))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from ccs.model.budget import Budget, Reserve
 from ccs.model.record import Instant, Name, Part, Record
 from ccs.model.sources import OLD_NAMES
 from ccs.text import MASK
@@ -51,6 +52,9 @@ class Profile(Record):
     env_vars: list[EnvVar] = []
     claude_path: str | None = None
     config_dir: str | None = None
+    reserve: Reserve | None = None
+    on_overage: Literal["stop", "allow"] = "stop"
+    budgets: list[Budget] = []
     created_at: Instant
     updated_at: Instant
 

@@ -46,11 +46,17 @@ class Run(Record):
     turns: int | None = None
     usage: Usage | None = None
     models: list[str] = []
+    # Whose windows it used, and the model it asked for: its task's, or the fallback.
+    profile: Id | None = None
+    account: str | None = None
+    model: str | None = None
     quota: dict[str, Any] | None = None
     permission_denials: list[dict[str, Any]] = []
     resets_at: Instant | None = None
     limit_type: str | None = None
     resumed_from: Id | None = None
+    # How often in a row it was parked at a limit before this run.
+    parks: int = 0
     retry_of: Id | None = None
     missed_slots: int = 0
     last_slot: Instant | None = None

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
-from ccs.errors import CcsError
+from ccs.model.budget import Budget
+from ccs.model.hours import Days, Hours
 from ccs.model.record import Id, Instant, Name, Part, Record, Span
 from ccs.model.schedule import Manual, Schedule, Sequential
-from ccs.schedule import hours
-
-V = TypeVar("V")
-
-
-def _hours(value: str) -> str:
-    return _worded(lambda: (hours.window(value), value)[1])
-
-
-def _days(values: list[str]) -> list[str]:
-    return _worded(lambda: hours.days(values)) if values else []
-
-
-def _worded(check: Callable[[], V]) -> V:
-    """pydantic lists ValueErrors; anything else would end the validation."""
-    try:
-        return check()
-    except CcsError as error:
-        raise ValueError(f"{error.message} ({error.hint})") from None
 
 
 class Retry(Part):
@@ -64,6 +45,7 @@ class Task(Record):
     extra_args: list[str] = []
     max_turns: Annotated[int, Field(ge=1)] | None = None
     max_budget_usd: Annotated[float, Field(gt=0)] | None = None
+    budgets: list[Budget] = []
     fallback_model: str | None = None
     timeout: Span = timedelta(hours=4)
     first_output_timeout: Span | None = None
@@ -73,8 +55,8 @@ class Task(Record):
     grace: Span | None = None
     overlap: Literal["skip", "queue", "replace", "allow"] = "skip"
     priority: int = 0
-    between: Annotated[str, AfterValidator(_hours)] | None = None
-    days: Annotated[list[str], AfterValidator(_days)] = []
+    between: Hours | None = None
+    days: Days = []
     not_before: Instant | None = None
     until: Instant | None = None
     max_runs: Annotated[int, Field(ge=1)] | None = None

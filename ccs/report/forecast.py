@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ccs import duration, instant
+from ccs.engine.look import Look
 from ccs.engine.tick import dry_run
 from ccs.model.run import Run
 from ccs.model.schedule import (
@@ -28,10 +29,13 @@ from ccs.model.schedule import (
     WhenAvailable,
 )
 from ccs.model.task import Task
+from ccs.report import quota
 from ccs.schedule.due import allowed, within_bounds
 from ccs.schedule.hours import next_open
+from ccs.schedule.plan import Action
 from ccs.schedule.slots import COUNTED, coming, expression, passed
 from ccs.store.store import Store
+from ccs.usage import kinds
 
 Say = Callable[[datetime], str]  # how a moment is told: to people in their zone, else in UTC
 
@@ -42,16 +46,24 @@ _BY_VERB = {"launch": "run", "hold": "held", "skip": "skip"}
 
 @dataclass(frozen=True)
 class Row:
-    """`what`: running, held, run, `skip REASON`, more, waits (for no time) or nothing."""
+    """`what`: running, held, run, pushed, `skip REASON`, more, waits (for no time) or nothing.
+
+    `quota`: the share of each usage window that such a run usually takes. `pushed_to`: the reset
+    that a run will have to wait for, because its window has no room for it.
+    """
 
     at: datetime | None
     task_id: str
     task_name: str
     what: str
     why: str
+    quota: dict[str, float] | None = None
+    pushed_to: datetime | None = None
 
     def record(self) -> dict[str, Any]:
-        return {**vars(self), "at": instant.text(self.at) if self.at else None}
+        moments = {"at": self.at, "pushed_to": self.pushed_to}
+        texts = {name: instant.text(one) if one else None for name, one in moments.items()}
+        return {**vars(self), **texts}
 
 
 def forecast(
@@ -66,7 +78,8 @@ def forecast(
     tasks = {task.id: task for task in chosen}
     runs = [run for run in store.runs.all() if run.task_id in tasks]
     standing = [_standing(run, tasks[run.task_id], now, say) for run in runs if run.unfinished]
-    due = _due(store, now, {run.id for run in runs}, enabled)
+    actions, look = dry_run(store, now, {})
+    due = _due(actions, {run.id for run in runs}, enabled)
     waiting = {run.task_id: run for run in runs if run.status == "upcoming"}
     used = _used(store, enabled.values())
     most = MOST_OF_ONE if wanted else MOST
@@ -74,12 +87,17 @@ def forecast(
     for task in enabled.values():
         outlook = Outlook(task, waiting.get(task.id), used[task.id], now, say)
         slots += outlook.rows(now, until, most)
+    by_usage = [row for task in enabled.values() for row in _by_usage(task, look, now, until, due)]
+    slots += [row for row in by_usage if row.at is not None]
     rest = [row for task in enabled.values() if (row := _without_slots(task))]
+    rest += [row for row in by_usage if row.at is None]
     if wanted and not (due or slots or rest):
         why = "it has no slot in this span" if enabled else "disabled: ccs tasks enable"
         rest = [_row(None, chosen[0], "nothing", why)]
-    by_time = sorted(slots, key=lambda row: row.at or now)
-    return sorted(standing, key=lambda row: row.what != "running") + due + by_time + rest
+    to_come = due + sorted(slots, key=lambda row: row.at or now)
+    newest = sorted(store.runs.all(), key=lambda run: run.scheduled_time, reverse=True)
+    to_come = _with_quota(to_come, look, quota.usual_quota(newest), say)
+    return sorted(standing, key=lambda row: row.what != "running") + to_come + rest
 
 
 class Outlook:
@@ -133,6 +151,8 @@ def meaning(schedule: Kind) -> str:
         return f"every {duration.text(schedule.every)}"
     if isinstance(schedule, Once):
         return "once"
+    if isinstance(schedule, Anchor):
+        return f"opens the {schedule.window} window at {schedule.anchor_time}"
     written = expression(schedule)
     if written:
         return f"{written} ({schedule.timezone})"
@@ -149,8 +169,6 @@ def waits_for(schedule: Kind) -> str | None:
         return f"until {schedule.headroom:g} % of the {schedule.window} window are free"
     if isinstance(schedule, BeforeReset):
         return f"for {duration.text(schedule.lead)} before a reset of the {schedule.window} window"
-    if isinstance(schedule, Anchor):
-        return f"to open the {schedule.window} window at {schedule.anchor_time}"
     return _WAITS.get(getattr(schedule, "schedule_type", ""))
 
 
@@ -183,9 +201,8 @@ def _why_held(run: Run, until: datetime | None, say: Say) -> str:
     return f"{reason} until {say(until)}" if until else reason
 
 
-def _due(store: Store, now: datetime, recorded: set[str], tasks: dict[str, Task]) -> list[Row]:
+def _due(actions: list[Action], recorded: set[str], tasks: dict[str, Task]) -> list[Row]:
     """What the next tick decides anew: the slots that no tick has looked at yet."""
-    actions, _ = dry_run(store, now, {})
     rows: list[Row] = []
     for action in actions:
         run = action.run
@@ -195,7 +212,49 @@ def _due(store: Store, now: datetime, recorded: set[str], tasks: dict[str, Task]
             reason = run.held_reason if action.verb == "hold" else run.trigger
             why = f"{reason}: the next tick decides it{more}"
             rows.append(_row(run.scheduled_time, tasks[run.task_id], what, why))
-    return sorted(rows, key=lambda row: (row.at or now, row.task_name))
+    return sorted(rows, key=lambda row: (instant.text(row.at) if row.at else "", row.task_name))
+
+
+def _by_usage(
+    task: Task, look: Look, now: datetime, until: datetime, due: list[Row]
+) -> Iterator[Row]:
+    """What goes by a usage window: when it is known to come, and what is assumed."""
+    if not isinstance(task.schedule, kinds.ByUsage):
+        return
+    found = look.coming(task)
+    words = waits_for(task.schedule) or ""
+    words += f"; {found.assumes}" if found.assumes else ""
+    expected = found.wake is not None and now < found.wake <= until
+    if expected and not isinstance(task.schedule, WhenAvailable):
+        yield _row(found.wake, task, "run", words)
+    elif all(row.task_id != task.id for row in due):
+        yield _row(None, task, "waits", words)
+
+
+def _with_quota(
+    rows: list[Row], look: Look, usual: dict[str, dict[str, float]], say: Say
+) -> list[Row]:
+    """In order of time: each run takes its usual share, and what finds no room is pushed."""
+    accounts, tasks = look.launcher.accounts, look.launcher.tasks.by_id
+    forecasts: dict[str, quota.Forecast] = {}
+    told = []
+    for row in rows:
+        needs = usual.get(row.task_id)
+        if row.what != "run" or row.at is None or not needs:
+            told.append(row)
+            continue
+        name = accounts.account(None, tasks[row.task_id])
+        forecast = forecasts.setdefault(name, quota.Forecast(accounts.windows(name)))
+        pushed = forecast.push(max(row.at, look.now), needs)
+        words, why = quota.said(needs), row.why
+        why += f"; {words}" if words else ""
+        if pushed is None:
+            told.append(replace(row, why=why, quota=needs))
+            continue
+        window, reset = pushed
+        why += f", {forecast.left(window):.0%} left: after the reset at {say(reset)}"
+        told.append(replace(row, what="pushed", why=why, quota=needs, pushed_to=reset))
+    return told
 
 
 def _used(store: Store, tasks: Iterable[Task]) -> Counter[str]:
@@ -208,5 +267,7 @@ def _used(store: Store, tasks: Iterable[Task]) -> Counter[str]:
 
 
 def _without_slots(task: Task) -> Row | None:
+    if isinstance(task.schedule, kinds.ByUsage):
+        return None
     waiting = waits_for(task.schedule)
     return _row(None, task, "waits", waiting) if waiting else None

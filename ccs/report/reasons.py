@@ -11,7 +11,7 @@ SENTENCES: dict[tuple[str, str | None], str] = {
     ("upcoming", "limit"): "It waits for a usage limit to reset.",
     ("upcoming", "reserve"): "It waits because the rest of the usage window is reserved.",
     ("upcoming", "budget"): "It waits because its budget for this period is spent.",
-    ("upcoming", "outage"): "It waits because the API of its account is out of order.",
+    ("upcoming", "outage"): "It waits because the login or the credit of its account fails.",
     ("upcoming", "concurrency"): "It waits for a place: as many runs go on as may at once.",
     ("upcoming", "hours"): "It waits for the hours in which it may start.",
     ("upcoming", "retry"): "It waits for the pause before another try to pass.",
@@ -50,6 +50,7 @@ SENTENCES: dict[tuple[str, str | None], str] = {
     ("skipped", "hours"): "It was skipped: outside the hours in which the task may start.",
     ("skipped", "over_budget"): "It was skipped: its budget is spent.",
     ("skipped", "max_runs"): "It was skipped: the task has run as often as it may.",
+    ("skipped", "open"): "It was skipped: the usage window it was to open was open already.",
     ("skipped", "after"): "It was skipped: a step of its job that comes before it has failed.",
 }
 

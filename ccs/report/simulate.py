@@ -21,7 +21,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ccs import duration, instant
-from ccs.engine import settle
+from ccs.engine import learn, settle
 from ccs.engine.launch import refusal
 from ccs.engine.tick import tick
 from ccs.errors import InvalidInput
@@ -34,11 +34,13 @@ from ccs.store.home import Home
 from ccs.store.lock import Lock
 from ccs.store.records import Content, Records
 from ccs.store.store import Store
+from ccs.usage.gate import Terms
 
 LONGEST = timedelta(days=400)
 _MINUTE = timedelta(minutes=1)
 _USUAL = timedelta(minutes=5)
 _REJECTED_AFTER = timedelta(seconds=10)
+_TOLD_NOTHING = {"message": None, "limit_type": None, "resets_at": None}
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 # In memory where there is such a place: thousands of fsyncs of what nobody will need again.
 # A private directory of a random name is made there.
@@ -179,10 +181,14 @@ class Simulation:
             lock = self._copy.store.rundir(run.id).lock()
             lock.acquire()
             self._going[run.id] = _Going(*self._fate(run, moment), lock)
-            os.unlink(self._copy.store.home.as_run(run.id))  # thousands would fill the memory
         if runs:
             began = {"status": "running", "start_time": moment, "held_reason": None}
-            self._runs.put(*(run.model_copy(update=began) for run in runs))
+            self._runs.put(*(run.model_copy(update=began | self._kept(run)) for run in runs))
+
+    def _kept(self, run: Run) -> dict[str, Any]:
+        """What a run that goes on with this one will need."""
+        asked = settle.as_it_ran(self._copy.store.home, run.id) or {}
+        return {"session_id": asked["session"], "account": asked["terms"]["account"]}
 
     def _fate(self, run: Run, moment: datetime) -> tuple[datetime, dict[str, Any]]:
         """When and how the run ends."""
@@ -226,9 +232,14 @@ class Simulation:
         task_id = self._runs.read().by_id[run_id].task_id
         before = {run.id: run for run in unfinished if run.task_id == task_id}
         file.write(Content(b"", None), [run.record() for run in before.values()])
+        asked = settle.as_it_ran(store.home, run_id) or {}
+        ended = {**_TOLD_NOTHING, **going.outcome, "end_time": instant.text(going.ends)}
+        began = self._runs.read().by_id[run_id].start_time or going.ends
+        learn.conclude(store.home, Terms(**asked["terms"]), ended, False, began, going.ends)
         rundir = store.rundir(run_id)
-        rundir.write_outcome({**going.outcome, "end_time": instant.text(going.ends)})
+        rundir.write_outcome(ended)
         settle.merge(store.home, rundir, run_id, going.ends)
+        os.unlink(store.home.as_run(run_id))  # thousands would fill the memory
         merged = [Run.model_validate(entry) for entry in file.read().records]
         self._runs.put(*(run for run in merged if run != before.get(run.id)))
 

@@ -14,7 +14,7 @@ from ccs import instant
 from ccs.model.job import Job
 from ccs.model.record import Record
 from ccs.model.run import Run
-from ccs.model.schedule import Anchor, BeforeReset, FileWatch, Manual, UsageReset, WhenAvailable
+from ccs.model.schedule import FileWatch, Manual
 from ccs.model.task import Task
 from ccs.report.forecast import waits_for
 from ccs.store import atomic
@@ -24,6 +24,7 @@ from ccs.store.history import History
 from ccs.store.home import Home
 from ccs.store.records import Content, Records
 from ccs.store.store import Store
+from ccs.usage.kinds import ByUsage
 
 R = TypeVar("R", bound=Record)
 _MINUTE = timedelta(minutes=1)
@@ -63,7 +64,7 @@ class Copy:
         fields: dict[str, Any] = {"prompt": "simulated", "prompt_type": "prompt"}
         fields["active_since"] = min(task.active_since, self.eve)
         kind = task.schedule
-        if isinstance(kind, FileWatch | UsageReset | WhenAvailable | BeforeReset | Anchor):
+        if isinstance(kind, FileWatch | ByUsage):
             if task.enabled:
                 self.notes.append(f"not simulated: {task.name} waits {waits_for(kind)}")
             fields["schedule"] = Manual(timezone=kind.timezone)

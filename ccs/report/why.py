@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ccs import duration, instant
-from ccs.engine.launch import refusal
+from ccs.engine.launch import Launcher, refusal
+from ccs.engine.look import Look
 from ccs.errors import NotFound
 from ccs.model import key
 from ccs.model.run import Run
@@ -23,6 +24,7 @@ from ccs.report.state import NO_TICK, is_ticking, tick_age
 from ccs.schedule.due import allowed, within_bounds
 from ccs.schedule.slots import COUNTED, next_slot, passed
 from ccs.store.store import Store
+from ccs.usage import kinds
 
 _CLOCK = ("schedule", "catch_up")
 _INSTANT = timedelta(microseconds=1)
@@ -116,8 +118,19 @@ class _Case:
 
     def _held(self, run: Run) -> str:
         until = held_until(run, self.task, self.now)
+        detail = self._of_account(run)
         counted = f" {run.missed_slots} more slots were counted into it." if run.last_slot else ""
-        return sentence(run) + (f" Until {self.say(until)}." if until else "") + counted
+        return sentence(run) + detail + (f" Until {self.say(until)}." if until else "") + counted
+
+    def _of_account(self, run: Run) -> str:
+        """What holds it, as its account stands now."""
+        launcher = Launcher(self.store, {}, self.now)
+        accounts = launcher.accounts
+        name = accounts.account(run, self.task)
+        going_on = [one for one in self.store.runs.all() if one.status == "running"]
+        begun = [one.start_time or self.now for one in going_on if one.account == name]
+        hold = accounts.held(run, self.task, begun)
+        return f" Account {name}: {hold.words}." if hold is not None and hold.words else ""
 
     def _problems(self) -> Iterator[str]:
         for problem in self.store.tasks.read().problems:
@@ -161,6 +174,7 @@ class _Case:
         waits = waits_for(task.schedule)
         if waits:
             yield f"It goes by no clock; it waits {waits}."
+            yield from self._by_usage()
             return
         after, until = within_bounds(task, self.now, datetime.max.replace(tzinfo=self.now.tzinfo))
         slot = next_slot(task.schedule, after) if task.enabled else None
@@ -171,6 +185,17 @@ class _Case:
         what, why = Outlook(task, None, 0, self.now, self.say).expected(slot)
         skipped = "" if what == "run" else f" ({what}: {why})"
         yield f"{words}; its next slot is {self.say(slot)}{skipped}."
+
+    def _by_usage(self) -> Iterator[str]:
+        if not isinstance(self.task.schedule, kinds.ByUsage):
+            return
+        found = Look(self.store, Launcher(self.store, {}, self.now), self.now).coming(self.task)
+        if found.assumes:
+            yield f"Assumed: {found.assumes}."
+        if found.mark is not None:
+            yield "It is due now: the next tick decides it."
+        elif found.wake is not None:
+            yield f"It is looked at again at {self.say(found.wake)}, or when more is known."
 
     # With a slot ------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from ccs.model import key
+from ccs.model.schedule import Anchor
 from ccs.model.task import Task
 from ccs.schedule.hours import is_open, next_open
 from ccs.schedule.slots import newest, next_slot, passed
@@ -34,7 +35,7 @@ class Firing:
 
     id: str
     slot: datetime
-    trigger: Literal["schedule", "catch_up", "startup", "file_watch"]
+    trigger: Literal["schedule", "catch_up", "startup", "file_watch", "usage"]
 
     @classmethod
     def at(cls, task_id: str, slot: datetime, late: bool = False) -> Firing:
@@ -46,14 +47,16 @@ class Firing:
 class Due:
     """What became due: the firings to run, oldest first, and how many more slots have passed.
 
-    `why_not`: the reason of those others, should there be nothing to count them into.
+    `why_not`: the reason of those others, should there be nothing to count them into. `mark`: of
+    what goes by a usage window, the reset it fires for.
     """
 
     task: Task
     firings: tuple[Firing, ...]
     missed: int
     newest: datetime
-    why_not: Literal["missed", "hours"] = "missed"
+    why_not: Literal["missed", "hours", "open"] = "missed"
+    mark: datetime | None = None
 
 
 def begin(
@@ -97,6 +100,11 @@ def allowed(task: Task, moment: datetime) -> bool:
     return is_open(task.between, task.days, moment, ZoneInfo(task.schedule.timezone))
 
 
+def next_allowed(task: Task, after: datetime) -> datetime | None:
+    """When the task's hours and days open next; None: never."""
+    return next_open(task.between, task.days, after, ZoneInfo(task.schedule.timezone))
+
+
 def runs_next(task: Task, after: datetime) -> Iterator[datetime]:
     """The slots later than `after` at which the task is to run: within its bounds and hours.
 
@@ -120,6 +128,8 @@ def grace(task: Task, slot: datetime) -> timedelta:
     """How late a slot may still run: the schedule's period, within one hour and one day."""
     if task.grace is not None:
         return task.grace
+    if isinstance(task.schedule, Anchor):
+        return _SHORTEST_GRACE  # a window opened much later would shift the whole day
     following = next_slot(task.schedule, slot)
     if following is None:
         return _LONGEST_GRACE

@@ -83,6 +83,22 @@ def next_open(
     return None
 
 
+def next_closed(
+    between: str | None, allowed: Sequence[str], after: datetime, zone: ZoneInfo
+) -> datetime | None:
+    """The first minute after `after` at which the hours do not hold, in UTC; None: they always do.
+
+    Looked for minute by minute: asked rarely, and right on every night of the year.
+    """
+    moment = minute(after) + MINUTE
+    until = moment + timedelta(days=8)
+    while moment < until:
+        if not is_open(between, allowed, moment, zone):
+            return moment
+        moment += MINUTE
+    return None
+
+
 def clock_change(after: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
     """The first minute in (after, until], a day or less, that has another offset than `after`."""
     after = after.astimezone(UTC)

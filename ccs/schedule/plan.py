@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
 
 from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.schedule.admission import held_reason
-from ccs.schedule.due import ON_TIME, Due, Firing, allowed, grace
+from ccs.schedule.due import ON_TIME, Due, Firing, allowed, grace, next_allowed
+from ccs.usage.gate import Hold
 
-BY_SCHEDULE = ("schedule", "catch_up", "startup", "file_watch")
+BY_SCHEDULE = ("schedule", "catch_up", "startup", "file_watch", "usage")
+# Until when a run is held is worked out anew each time; a shift of less is no news.
+_SAME_TIME = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,36 @@ class Action:
     run: Run
 
 
+class Gate(Protocol):
+    """Whether the accounts let runs start: see `ccs.engine.accounts`."""
+
+    def account(self, run: Run | None, task: Task) -> str: ...
+
+    def held(self, run: Run, task: Task, begun: Sequence[datetime]) -> Hold | None: ...
+
+    def fresh_since(self, account: str) -> datetime | None: ...
+
+
+class OpenGate:
+    """Nothing is known of any account."""
+
+    def account(self, run: Run | None, task: Task) -> str:
+        return ""
+
+    def held(self, run: Run, task: Task, begun: Sequence[datetime]) -> Hold | None:
+        return None
+
+    def fresh_since(self, account: str) -> datetime | None:
+        return None
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What the store said under its lock. `runs`: all in runs.json, in their order there.
 
     `known`: ids that exist, here, in history or as deleted. `used`: how often a task has run, for
     the tasks that may run so often only. `unreadable`: tasks whose records are broken.
+    `released_at_once`: how many runs of an account that a limit held may start in one tick.
     """
 
     tasks: Mapping[str, Task]
@@ -45,6 +72,8 @@ class Snapshot:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     unreadable: frozenset[str] = frozenset()
     used: Mapping[str, int] = field(default_factory=dict)
+    gate: Gate = field(default_factory=OpenGate)
+    released_at_once: int = 1000
 
 
 def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action]:
@@ -62,6 +91,9 @@ def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action
     waiting = {run.task_id: run for run in candidates.values()}
     for one in due:
         fresh, more = _runs_of(one, waiting.get(one.task.id), snapshot, now)
+        for action in more:
+            if action.verb == "replace":
+                candidates.pop(action.run.id, None)
         candidates |= {run.id: run for run in fresh}
         for action in more:
             actions[action.run.id] = action
@@ -83,7 +115,8 @@ def _runs_of(
     total = due.missed + len(firings)
     if not total:
         return [], []
-    if waiting is not None and task.overlap != "allow":
+    superseded = waiting is not None and task.overlap == "replace" and waiting.trigger == "resume"
+    if waiting is not None and task.overlap != "allow" and not superseded:
         more = {"missed_slots": waiting.missed_slots + total, "last_slot": due.newest}
         return [], [Action("count", waiting.model_copy(update=more))]
     if not firings:
@@ -97,6 +130,8 @@ def _runs_of(
         firings = firings[-(task.max_runs - snapshot.used.get(task.id, 0)) :]
     runs = [_new_run(task, firing) for firing in firings]
     runs[-1].missed_slots = total - len(runs)
+    if superseded and waiting is not None:
+        running.append(waiting)
     if running and task.overlap == "replace":
         return runs, [Action("replace", run) for run in running]
     return runs, []
@@ -147,49 +182,103 @@ def _ended(run: Run, reason: str, now: datetime, message: str | None = None) -> 
 
 
 def _admit(candidates: list[Run], snapshot: Snapshot, now: datetime) -> list[Action]:
-    running = [(run.task_id, run.job_id) for run in snapshot.runs if run.status == "running"]
-    share: Counter[str | None] = Counter(job for _, job in running if job)
-    actions = []
-    left = list(candidates)
-    while left:
-        run = min(left, key=lambda run: _turn(run, snapshot, share))
-        left.remove(run)
-        reason = _why_not(run, snapshot, running, now)
-        if reason is None:
-            running.append((run.task_id, run.job_id))
-            share[run.job_id] += 1
-            # What held it stays until the client may run: should the start fail, it goes on
-            # counting as held, and its grace does not run out.
-            actions.append(Action("launch", run))
-        elif run.held_reason != reason or run.id not in snapshot.known:
-            actions.append(Action("hold", run.model_copy(update={"held_reason": reason})))
-    return actions
+    return _Admission(snapshot, now).decide(candidates)
 
 
-def _why_not(
-    run: Run, snapshot: Snapshot, running: Sequence[tuple[str, str | None]], now: datetime
-) -> str | None:
-    """Every reason has to be gone at the same moment."""
-    if run.not_before is not None and run.not_before > now:
-        return run.held_reason or "limit"
-    task = snapshot.tasks[run.task_id]
-    if run.trigger != "manual" and not allowed(task, now):
-        return "hours"
-    job = snapshot.jobs.get(run.job_id or "")
-    return held_reason(
-        run.task_id,
-        run.job_id,
-        running,
-        overlap=task.overlap,
-        forced=run.forced,
-        limit=snapshot.limit,
-        job_limit=job.max_parallel if job else snapshot.limit,
-    )
+class _Admission:
+    """Lets candidates in one after another, each beside those that were let in before it."""
+
+    def __init__(self, snapshot: Snapshot, now: datetime) -> None:
+        self.snapshot = snapshot
+        self.now = now
+        going_on = [run for run in snapshot.runs if run.status == "running"]
+        self.running = [(run.task_id, run.job_id) for run in going_on]
+        self.share = Counter(_group(run) for run in going_on)
+        self.begun: dict[str, list[datetime]] = {}  # by account
+        for run in going_on:
+            self._note_begun(run, run.start_time)
+        self.released: Counter[str] = Counter()
+        self._count_window()
+
+    def decide(self, candidates: list[Run]) -> list[Action]:
+        actions = []
+        left = list(candidates)
+        while left:
+            run = min(left, key=self._turn)
+            left.remove(run)
+            hold = self._why_not(run)
+            if hold is None:
+                self._let_in(run)
+                # What held it stays until the client may run: should the start fail, it goes on
+                # counting as held, and its grace does not run out.
+                actions.append(Action("launch", run))
+            elif self._is_news(run, hold):
+                held = {"held_reason": hold.reason, "not_before": hold.until}
+                actions.append(Action("hold", run.model_copy(update=held)))
+        return actions
+
+    def _let_in(self, run: Run) -> None:
+        account = self._account(run)
+        self.running.append((run.task_id, run.job_id))
+        self.share[_group(run)] += 1
+        self._note_begun(run, self.now)
+        self.released[account] += run.held_reason == "limit"
+
+    def _note_begun(self, run: Run, began: datetime | None) -> None:
+        self.begun.setdefault(self._account(run), []).append(began or self.now)
+
+    def _why_not(self, run: Run) -> Hold | None:
+        """Every reason has to be gone at the same moment."""
+        task = self.snapshot.tasks[run.task_id]
+        waits = run.not_before is not None and run.not_before > self.now
+        if waits and run.held_reason == "retry":
+            return Hold("retry", run.not_before, "")
+        if run.trigger != "manual" and not allowed(task, self.now):
+            return Hold("hours", next_allowed(task, self.now), "")
+        account = self._account(run)
+        hold = self.snapshot.gate.held(run, task, self.begun.get(account, []))
+        if hold is not None:
+            return hold
+        if run.held_reason == "limit" and self.released[account] >= self.snapshot.released_at_once:
+            return Hold("limit", None, "others of its account go first")
+        job = self.snapshot.jobs.get(run.job_id or "")
+        reason = held_reason(
+            run.task_id,
+            run.job_id,
+            self.running,
+            overlap=task.overlap,
+            forced=run.forced,
+            limit=self.snapshot.limit,
+            job_limit=job.max_parallel if job else self.snapshot.limit,
+        )
+        return None if reason is None else Hold(reason, None, "")
+
+    def _is_news(self, run: Run, hold: Hold) -> bool:
+        if run.held_reason != hold.reason or run.id not in self.snapshot.known:
+            return True
+        if run.not_before is None or hold.until is None:
+            return run.not_before != hold.until
+        return abs(run.not_before - hold.until) >= _SAME_TIME
+
+    def _turn(self, run: Run) -> tuple[int, int, datetime]:
+        """Priority first; among equals the job that had fewest; then the oldest."""
+        priority = self.snapshot.tasks[run.task_id].priority
+        return -priority, self.share[_group(run)], run.scheduled_time
+
+    def _account(self, run: Run) -> str:
+        task = self.snapshot.tasks.get(run.task_id)
+        return (run.account or "") if task is None else self.snapshot.gate.account(run, task)
+
+    def _count_window(self) -> None:
+        """One job must not take a whole fresh window while others wait for theirs."""
+        for run in self.snapshot.runs:
+            if run.unfinished or run.start_time is None or run.account is None:
+                continue
+            since = self.snapshot.gate.fresh_since(run.account)
+            if since is not None and run.start_time >= since:
+                self.share[_group(run)] += 1
 
 
-def _turn(
-    run: Run, snapshot: Snapshot, share: Mapping[str | None, int]
-) -> tuple[int, int, datetime]:
-    """Priority first; among equals the job that has fewest running; then the oldest."""
-    mine = share.get(run.job_id, 0) if run.job_id else 0
-    return -snapshot.tasks[run.task_id].priority, mine, run.scheduled_time
+def _group(run: Run) -> str:
+    """Who shares: the job, or the task where it has none."""
+    return run.job_id or run.task_id

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from ccs.model.schedule import Calendar, CronSchedule, Interval, Kind, Once
+from ccs.model.schedule import Anchor, Calendar, CronSchedule, Interval, Kind, Once
 from ccs.schedule import calendar
 from ccs.schedule.cron import Cron
 
@@ -23,6 +23,9 @@ def expression(schedule: Kind) -> str | None:
     """The cron expression that a schedule is or comes down to."""
     if isinstance(schedule, CronSchedule):
         return schedule.cron
+    if isinstance(schedule, Anchor):
+        hour, minute = schedule.anchor_time.split(":")
+        return f"{int(minute)} {int(hour)} * * *"
     return calendar.expression(schedule) if isinstance(schedule, Calendar) else None
 
 

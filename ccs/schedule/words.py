@@ -39,6 +39,8 @@ _ONE = {_DAY: "day", timedelta(hours=1): "hour", MINUTE: "minute"}
 
 def explain(schedule: Kind) -> str:
     """When it runs. The zone is not named, except beside an instant."""
+    if isinstance(schedule, Anchor):
+        return _usage(schedule)
     if written := expression(schedule):
         return _cron(written)
     match schedule:
@@ -53,7 +55,7 @@ def explain(schedule: Kind) -> str:
             return _watch(schedule)
         case Sequential():
             return "As a step of its job"
-        case UsageReset() | WhenAvailable() | BeforeReset() | Anchor():
+        case UsageReset() | WhenAvailable() | BeforeReset():
             return _usage(schedule)
     return "Only when asked"
 

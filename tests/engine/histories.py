@@ -12,13 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from ccs import instant
-from ccs.engine import launch, settle, tick
+from ccs.engine import launch, learn, settle, tick
 from ccs.host import process
 from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.store.lock import Lock
 from ccs.store.store import Store
+from ccs.usage.gate import Terms
 
 
 def uid(number: int) -> str:
@@ -83,6 +84,7 @@ class Ticks:
     def __init__(self, store: Store, monkeypatch: Any) -> None:
         self.store = store
         self.launched: list[str] = []
+        self.now = at("20 10:00")
         self._locks: dict[str, Lock] = {}
         monkeypatch.setattr(launch, "spawn_supervisor", self._spawn)
         # The owner of a played run is this very process; waking it would end the tests.
@@ -93,6 +95,7 @@ class Ticks:
 
     def tick(self, when: datetime | str) -> tick.Ticked:
         moment = at(when) if isinstance(when, str) else when
+        self.now = moment
         done = tick.tick(self.store, moment + timedelta(seconds=1), {})
         assert done is not None
         assert done.problems == []
@@ -118,15 +121,43 @@ class Ticks:
         assert rundir.mark_started(process.identity(os.getpid()))
         found = self.store.runs.get(run_id)
         assert found is not None
-        self.store.runs.put(found.changed(status="running"))
+        asked = settle.as_it_ran(self.store.home, run_id)
+        kept = {}
+        if asked is not None:
+            kept = {"session_id": asked["session"], "account": asked["terms"]["account"]}
+            kept |= {"model": asked["model"], "profile": asked["profile"]}
+        began = found.changed(status="running", held_reason=None, start_time=self.now, **kept)
+        self.store.runs.put(began)
         return found
 
-    def end(self, run_id: str, status: str = "success", reason: str | None = None) -> None:
+    def end(
+        self,
+        run_id: str,
+        status: str = "success",
+        reason: str | None = None,
+        merged: bool = True,
+        **told: Any,
+    ) -> None:
+        """`merged=False`: the supervisor dies between the outcome and the merge."""
         rundir = self.store.rundir(run_id)
-        ended = instant.text(at("20 23:59"))
-        rundir.write_outcome({"status": status, "reason": reason, "end_time": ended})
-        settle.merge(self.store.home, rundir, run_id, at("20 23:59"))
+        nothing = {"message": None, "limit_type": None, "resets_at": None}
+        ended = {**nothing, "status": status, "reason": reason, **told}
+        ended["end_time"] = instant.text(self.now if told else at("20 23:59"))
+        asked = settle.as_it_ran(self.store.home, run_id)
+        if asked is not None:
+            terms, began = Terms(**asked["terms"]), self.store.runs.read().by_id[run_id].start_time
+            learn.conclude(self.store.home, terms, ended, False, began or self.now, self.now)
+        rundir.write_outcome(ended)
+        if merged:
+            settle.merge(self.store.home, rundir, run_id, self.now)
         self._locks.pop(run_id).release()
+
+    def meet_limit(
+        self, run_id: str, resets_at: datetime, window: str = "five_hour", merged: bool = True
+    ) -> None:
+        """The run's client is refused until then."""
+        told = {"limit_type": window, "resets_at": instant.text(resets_at)}
+        self.end(run_id, "limited", "usage_limit", merged, **told)
 
     def statuses(self) -> list[tuple[str, str | None]]:
         return [(one.status, one.reason) for one in self.store.runs.all()]

@@ -8,8 +8,10 @@ What it answers is told inside the prompt:  [[stub: KIND key=value key="quoted v
   slow [seconds=3] [text=]                one SSE delta each second, then the text
   hang                                    no answer until the caller or the server goes away
   cut                                     the answer breaks off
-  limit [reset=60] [claim=five_hour]      429 of the account's window, until the told moment
-  throttle, 529, 500, 401, 403, 404, credit, too_long      [retry_after= should_retry=false]
+  limit [reset=60] [claim=five_hour]      429 of the account's window, until the told moment;
+        [model=] [named=] [util=1]        only for such models; the reset and use told instead
+  throttle, 529, 500, 401, 403, 404, credit, spend, too_long
+        [retry_after= should_retry=false]   of these, credit and spend are about money
 
 Unquoted values are percent-decoded; "..." takes \\" and \\\\; '...' is literal. Any kind takes
 times=N: it holds for N requests of the whole server with that very text, then it is a reply.
@@ -45,6 +47,7 @@ VALUE = r""""(?:[^"\\]|\\.)*"|'[^']*'|(?:(?!\]\])\S)+"""
 DIRECTIVE = re.compile(rf"\[\[stub:\s*(\w+)((?:\s+\w+=(?:{VALUE}))*)\s*\]\]")
 OPTION = re.compile(rf"(\w+)=({VALUE})")
 NEEDS = {"tool": {"command"}, "write": {"path", "content"}}
+CREDITS = {"error_code": "credits_required", "disabled_reason": "out_of_credits"}
 ERRORS = {
     "throttle": (429, "rate_limit_error", "This request would exceed a temporary rate limit."),
     "529": (529, "overloaded_error", "Overloaded"),
@@ -52,6 +55,7 @@ ERRORS = {
     "401": (401, "authentication_error", "Invalid bearer token"),
     "403": (403, "permission_error", "This token may not use the Messages API."),
     "404": (404, "not_found_error", "model: no such model"),
+    "spend": (429, "rate_limit_error", "Usage credits are required.", CREDITS),
     "credit": (400, "invalid_request_error", "Your credit balance is too low to access the API."),
     "too_long": (
         400,
@@ -75,6 +79,11 @@ class Request(NamedTuple):
     body: dict
     session: str | None
     authorization: str | None = None
+
+    @property
+    def prompts(self):
+        """What the user said, turn by turn, as one text."""
+        return json.dumps([one for one in self.body["messages"] if one["role"] == "user"])
 
 
 def _plain(value):
@@ -148,7 +157,7 @@ def unified_headers(claim, reset, utilization, status="allowed", threshold=None,
 class Account:
     """What the server remembers between requests: the window, and what it told before."""
 
-    def __init__(self, window, window_seconds):
+    def __init__(self, window=None, window_seconds=3600):
         self.window, self.window_seconds = window, window_seconds
         self._lock = threading.Lock()
         self._used, self._reset = 0, 0
@@ -207,6 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         session = self.headers.get("x-claude-code-session-id")
         told = Request(self.path, body, session, self.headers.get("authorization"))
         self.server.api.requests.append(told)
+        self.server.api.wait_to_answer()
         return self._answer(directive_of(body), body, session)
 
     def _unknown(self):
@@ -224,9 +234,10 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "limit":
             key = (session, directive.place)
             limited, reset = account.still_limited(key, float(options.get("reset", 60)))
-            if limited:
-                claim = options.get("claim", "five_hour")
-                return self._limited(unified_headers(claim, reset, 1, "rejected"))
+            if limited and options.get("model", "") in body["model"]:
+                claim, told = options.get("claim", "five_hour"), options.get("named", reset)
+                headers = unified_headers(claim, told, options.get("util", 1), "rejected")
+                return self._limited(headers)
             kind = "reply"
         if kind == "hang":
             return self._hang()
@@ -238,12 +249,13 @@ class _Handler(BaseHTTPRequestHandler):
         return self._message(body, kind, options, headers | _told_headers(options))
 
     def _limited(self, headers):
+        self.server.api.wait_to_refuse()
         text = "This request would exceed your account's rate limit. Please try again later."
         return self._error(429, "rate_limit_error", text, headers=headers)
 
-    def _error(self, status, kind, message, headers=()):
-        error = {"type": "error", "error": {"type": kind, "message": message}}
-        self._send(status, error, headers)
+    def _error(self, status, kind, message, details=None, headers=()):
+        error = {"type": kind, "message": message} | ({"details": details} if details else {})
+        self._send(status, {"type": "error", "error": error}, headers)
 
     def _send(self, status, document, headers=()):
         raw = json.dumps(document).encode()
@@ -401,6 +413,8 @@ class MessagesApi:
         self.requests = []  # every Request to /v1/messages, in order of arrival
         self.strays = []  # "METHOD /path" of anything else
         self.closed = threading.Event()
+        self._answering, self._refusing = threading.Event(), threading.Event()
+        self.let_go()
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
@@ -408,14 +422,39 @@ class MessagesApi:
         )
         self._thread.start()
 
+    @property
+    def sessions(self):
+        """Of each request, in order of arrival."""
+        return [request.session for request in self.requests]
+
     def open_window(self):
         """The account's window is fresh again, as after its reset."""
         self.account.open()
+
+    @contextlib.contextmanager
+    def holding(self, only_refusals=False):
+        """Requests that come meanwhile are answered once it ends."""
+        (self._refusing if only_refusals else self._answering).clear()
+        try:
+            yield
+        finally:
+            self.let_go()
+
+    def let_go(self):
+        self._answering.set()
+        self._refusing.set()
+
+    def wait_to_answer(self):
+        self._answering.wait()
+
+    def wait_to_refuse(self):
+        self._refusing.wait()
 
     def close(self):
         if self.closed.is_set():
             return
         self.closed.set()  # wakes slow and hanging answers
+        self.let_go()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

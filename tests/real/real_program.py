@@ -29,8 +29,13 @@ class RealProgram(_system_tests().Program):
         super().__init__(root)
         self.client = os.path.realpath(client)
         self.env = {**env, "CCS_HOME": str(self.store), "TZ": "UTC"}
-        self.settings(claude_path=client, max_concurrent_tasks=50)
+        self.settings()
         self.store.chmod(0o700)
+
+    def settings(self, **values):
+        """Unless told otherwise no run waits for another, nor longer than until a reset."""
+        usual = {"claude_path": self.client, "max_concurrent_tasks": 50, "reset_margin": "0s"}
+        super().settings(**{**usual, **values})
 
     def until(self, happened, seconds=90.0):
         return super().until(happened, seconds)
@@ -43,26 +48,48 @@ class RealProgram(_system_tests().Program):
         """The id of a run of a new task, started by hand."""
         return self.start(self.task(prompt, *options), **env)
 
+    def ticking(self, happened):
+        """As `until`, with a tick before each look."""
+        return self.until(lambda: self.ok("tick") and happened())
+
     def due(self, *tasks):
-        """The ids of their runs, once their slots have come and a tick has started them."""
+        """The ids of their runs, once their slots have come and a tick has recorded them."""
 
         def look():
-            self.ok("tick")
             runs = {run["task_id"]: run["id"] for run in self.recorded()}
             return runs.keys() >= set(tasks) and [runs[task] for task in tasks]
 
-        return self.until(look)
+        return self.ticking(look)
+
+    def tick_starts(self):
+        """The ids of the runs that one tick starts."""
+        lines = self.ok("tick", "--verbose").err.splitlines()
+        return [line.split()[1] for line in lines if line.startswith("launched")]
 
     def ticked_until_ended(self, run_id):
         """The run, once ticks have settled it."""
 
         def look():
-            self.ok("tick")
-            return next(
-                (run for run in self.recorded() if run["id"] == run_id and run["end_time"]), None
-            )
+            mine = (run for run in self.recorded() if run["id"] == run_id)
+            return next((run for run in mine if run.get("end_time")), None)
 
-        return self.until(look)
+        return self.ticking(look)
+
+    def successes(self):
+        return sum(run["status"] == "success" for run in self.recorded())
+
+    def all_ended(self):
+        return all(run["status"] not in ("upcoming", "running") for run in self.recorded())
+
+    def following(self, run_id):
+        """The recorded run that goes on with this one, None if there is none."""
+        return next((r for r in self.recorded() if r.get("resumed_from") == run_id), None)
+
+    def account(self, name="default"):
+        """What usage.json knows of the account."""
+        path = self.store / "usage.json"
+        known = json.loads(path.read_text())["accounts"] if path.exists() else []
+        return next((one for one in known if one["id"] == name), {"windows": {}})
 
     # What a run left behind
 
@@ -75,6 +102,11 @@ class RealProgram(_system_tests().Program):
 
     def inits(self, run_id):
         return [event for event in self.stream(run_id) if event.get("subtype") == "init"]
+
+    def transcript(self, session):
+        """Where the client keeps the session."""
+        [path] = Path(self.env["HOME"]).glob(f".claude/projects/*/{session}.jsonl")
+        return path
 
     def files_with(self, words):
         """The files of the store that hold these bytes."""
@@ -116,8 +148,17 @@ class RealProgram(_system_tests().Program):
                     os.kill(pid, signal.SIGKILL)
 
 
+SUCCESS = ("success", None)
+LIMITED = ("limited", "usage_limit")
+GOES_ON = "A usage limit interrupted this work"  # what ccs tells a session that it goes on with
+
+
 def verdict(run):
     return run["status"], run["reason"]
+
+
+def verdicts(runs):
+    return sorted(verdict(run) for run in runs)
 
 
 def processes_with(variable):

@@ -132,12 +132,10 @@ def test_what_the_next_tick_will_decide(store):
             {"schedule_type": "file_watch", "watch_directory": "/srv"},
             "for a change below /srv",
         ),
-        ({"schedule_type": "usage_reset"}, "for a reset of the five_hour window"),
-        ({"schedule_type": "when_available"}, "until 30 % of the five_hour window are free"),
-        ({"schedule_type": "before_reset"}, "for 45m before a reset of the five_hour window"),
         (
-            {"schedule_type": "anchor", "anchor_time": "6:00"},
-            "to open the five_hour window at 06:00",
+            {"schedule_type": "before_reset"},
+            "for 45m before a reset of the five_hour window; "
+            "no five_hour window is known to be open",
         ),
     ],
 )
@@ -182,6 +180,8 @@ def test_a_row_as_it_is_shown_to_programs(store):
         "task_name": "task 1",
         "what": "run",
         "why": "*/15 * * * * (UTC)",
+        "quota": None,
+        "pushed_to": None,
     }
     assert last.record()["at"] is None
 

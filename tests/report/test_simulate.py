@@ -243,14 +243,14 @@ class TestEnds:
         _, events = simulated(store, "20 10:01", "20 10:20")
         assert told(events)[-1] == "10:15 end task 1 failed start_failed"
 
-    def test_a_limit_ends_runs_as_limited_until_it_resets(self, store):
+    def test_a_limited_run_goes_on_after_the_reset(self, store):
         store.tasks.put(task())
         limit = simulate.limit("five_hour@10:20+20m", at("20 10:01"), UTC)
         made, events = simulated(store, "20 10:01", "20 10:59", limit=limit)
         assert [words for words in told(events) if "end" in words] == [
             "10:20 end task 1 success",
             "10:30 end task 1 limited usage_limit",
-            "10:50 end task 1 success",
+            "10:47 end task 1 success",
         ]
         (limited,) = [e.run for e in events if e.run.status == "limited"]
         assert (limited.limit_type, limited.resets_at) == ("five_hour", at("20 10:40"))

@@ -25,7 +25,7 @@ WORDS = {
     "limited": "usage_limit",
     "cancelled": "stopped replaced",
     "lost": "crash shutdown",
-    "skipped": "overlap missed expired disabled hours over_budget max_runs after",
+    "skipped": "overlap missed expired disabled hours over_budget max_runs after open",
 }
 
 

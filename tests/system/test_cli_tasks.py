@@ -219,10 +219,17 @@ def test_deleting_a_task_takes_it_out_of_the_order_with_runs_and_logs(ccs):
         (("--anchor", "6:00"), {"schedule_type": "anchor", "anchor_time": "06:00"}),
     ],
 )
-def test_a_schedule_by_usage_is_kept_and_said_to_rest(quick, option, kept):
+def test_a_schedule_by_usage_is_kept(quick, option, kept):
     made = quick.ok("tasks", "create", "--prompt", "x", *option)
     assert made.json["schedule"].items() >= kept.items()
-    assert "not acted on yet" in made.err
+    assert "it runs next at" in made.err if "--anchor" in option else "ccs why" in made.err
+
+
+def test_an_anchor_is_as_cheap_as_it_can_be_unless_told_otherwise(quick):
+    made = quick.ok("tasks", "create", "--anchor", "06:00").json
+    assert (made["prompt"], made["model"], made["max_turns"]) == ("Reply with OK.", "haiku", 1)
+    told = quick.ok("tasks", "create", "--anchor", "06:00", "--model", "sonnet", "--prompt", "hi")
+    assert (told.json["prompt"], told.json["model"]) == ("hi", "sonnet")
 
 
 @pytest.mark.parametrize(

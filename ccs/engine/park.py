@@ -1,0 +1,62 @@
+"""A run that met a limit is parked: the run that goes on with its session is recorded at once.
+
+It is recorded in the same write as the end of the run before it, so nothing in between can lose
+it, and a reboot finds it waiting. Lean.
+"""
+
+from __future__ import annotations
+
+from ccs import instant
+from ccs.usage import windows
+from ccs.usage.gate import MARGIN
+from ccs.usage.parking import resume_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
+    Record = dict[str, Any]
+
+# What goes on is the same work in the same place, for the same job and on the same account.
+_KEPT = (
+    *("task_id", "job_id", "job_run", "task_name", "attempt", "session_id", "cwd", "worktree"),
+    *("profile", "account", "mock", "limit_type", "resets_at"),
+)
+
+
+def resume_of(run: Record, asked: Record | None, now: datetime) -> Record | None:
+    """The run that goes on with a limited one. `asked`: the task as it ran, if that is left.
+
+    None where the task says that a limit is the end of it.
+    """
+    task = (asked or {}).get("task", {})
+    if run["status"] != "limited" or task.get("on_limit") == "fail" or not run.get("session_id"):
+        return None
+    from ccs.model import key
+
+    parks = int(run.get("parks") or 0)
+    window, ends = run.get("limit_type"), run.get("resets_at")
+    margin = float((asked or {}).get("terms", {}).get("margin", MARGIN.total_seconds()))
+    resets_at = instant.parse(ends) if ends else None
+    at_once = _other_model(window, task)
+    at = resume_at(run["task_id"], window, resets_at, parks, now, margin)
+    return {
+        **{name: run[name] for name in _KEPT if run.get(name) is not None},
+        "id": key.for_follower(run["id"], "resume", parks + 1),
+        "trigger": "resume",
+        "status": "upcoming",
+        "scheduled_time": instant.text(now),
+        "not_before": None if at_once else instant.text(at),
+        "held_reason": None if at_once else "limit",
+        "resumed_from": run["id"],
+        "parks": parks + 1,
+    }
+
+
+def _other_model(window: str | None, task: Record) -> bool:
+    """Whether only its model is used up, and it has another one to fall back on."""
+    fallback = task.get("fallback_model")
+    if not window or not fallback or windows.model_of(window) is None:
+        return False
+    return not windows.concerns(window, fallback)
