@@ -45,7 +45,7 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
             run["end_time"] = ended.get("end_time") or instant.text(now)
             resume = park.resume_of(run, as_it_ran(home, run_id), now)
             if resume is not None:
-                content.records.append(resume)
+                content.add(resume)
             if run.get("job_run"):
                 from ccs.engine import steps  # the models come in only now, and only for a job
 

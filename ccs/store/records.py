@@ -41,6 +41,10 @@ class Content:
         self.damaged: list[Any] = []
         self.newer = False
 
+    def add(self, record: Record) -> None:
+        self.entries.append(record)
+        self.records.append(record)
+
 
 class Records:
     """Reading needs no lock; `write` is called under the store lock only."""

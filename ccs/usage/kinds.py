@@ -1,7 +1,7 @@
 """Schedules that go by a usage window: at each reset, once there is room, before a reset.
 
 Pure, and without memory but for one mark per task: the reset of the window it last ran for. Resets
-less than half a window apart are the same one, because servers and sources round differently. When
+half a window apart or less are the same one, because servers and sources round differently. When
 nothing is known the assumption is told.
 """
 
@@ -64,7 +64,8 @@ def _at_reset(
     if last is None or not due or _same(last, fired, span):
         return Coming(None, None, wake, words)
     slot = last + kind.offset
-    return Coming(last, slot if now - slot <= _RECENT else now, wake, words)
+    mark = last if window is not None else last - span / 2
+    return Coming(mark, slot if now - slot <= _RECENT else now, wake, words)
 
 
 def _resets(
@@ -124,4 +125,4 @@ def _before_reset(
 
 
 def _same(reset: datetime, fired: datetime | None, span: timedelta) -> bool:
-    return fired is not None and reset - fired < span / 2
+    return fired is not None and reset - fired <= span / 2

@@ -169,7 +169,7 @@ def _comes_late(found: Reading, before: Window, now: datetime) -> bool:
     told = (one for one in before.readings if one.status in _SERVED)
     free = (one for one in before.readings if _outdates(one, found, before))
     heard = [*(one.seen_at for one in (*told, *free)), *filter(None, [before.answered_at])]
-    return any(found.seen_at <= one <= now + _AHEAD for one in heard)
+    return any(found.seen_at < one <= now + _AHEAD for one in heard)
 
 
 def _outdates(one: Reading, refusal: Reading, window: Window) -> bool:
@@ -273,7 +273,7 @@ def answered(account: Account, model: str, began: datetime, now: datetime) -> bo
 
 def _before(seen: datetime | None, began: datetime, now: datetime) -> bool:
     """What lies ahead was seen by a clock that was wrong, and yields."""
-    return seen is None or seen <= began or seen > now + _AHEAD
+    return seen is None or seen < began or seen > now + _AHEAD
 
 
 def break_down(account: Account, reason: str, message: str | None, now: datetime) -> bool:

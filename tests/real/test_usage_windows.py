@@ -3,7 +3,6 @@
 import json
 from datetime import datetime, timedelta
 
-import pytest
 from messages_api import Account
 from real_program import GOES_ON, LIMITED, SUCCESS, arguments, verdict, verdicts
 

@@ -1,0 +1,321 @@
+"""What an account does not admit is held and never failed: reserves, budgets, outages, credits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from histories import at, job, run, task, uid
+from nights import MINUTE, facts
+
+from ccs.engine import accounts, launch, tasks
+from ccs.engine.usage import clear
+from ccs.model.profile import Profile
+from ccs.usage.windows import Reading
+
+ONCE = "15 10 * * *"
+
+
+@pytest.fixture
+def profile(store):
+    def made(number=20, **fields):
+        born = at("20 10:00")
+        one = Profile.checked(
+            {"id": uid(number), "name": f"p{number}", "created_at": born, "updated_at": born}
+            | fields
+        )
+        store.profiles.put(one)
+        return one.id
+
+    return made
+
+
+def seen(night, used, window="five_hour", resets="20 12:00", account="default", when=None):
+    """A status line told it."""
+    from ccs.usage import ledger
+
+    now = when or night.now
+    found = Reading("status_line", now, None, used, at(resets))
+    night.store.ledger.update(account, lambda one: ledger.observe(one, window, found, now))
+
+
+def held(night):
+    return {one.task_id: one.held_reason for one in night.runs if one.unfinished}
+
+
+class TestReserve:
+    def test_the_rest_is_left_to_people_until_the_reset(self, night, profile):
+        night.store.tasks.put(task(1, ONCE, profile=profile(reserve={"five_hour": "80%"})))
+        seen(night, 0.8)
+        assert night.tick("20 10:15").launched == []
+        [waiting] = night.runs
+        assert (waiting.held_reason, waiting.not_before) == ("reserve", at("20 12:00"))
+        assert night.tick("20 11:59").launched == []
+        assert night.tick("20 12:00").launched == [waiting.id]
+
+    def test_below_it_runs_start(self, night, profile):
+        night.store.tasks.put(task(1, ONCE, profile=profile(reserve={"five_hour": "80%"})))
+        seen(night, 0.79)
+        assert len(night.tick("20 10:15").launched) == 1
+
+    def test_it_holds_in_its_hours_only(self, night, profile):
+        kept = {"five_hour": 50, "between": "09:00-11:00", "timezone": "UTC"}
+        night.store.tasks.put(task(1, ONCE, profile=profile(reserve=kept)))
+        seen(night, 0.9)
+        night.tick("20 10:15")
+        [waiting] = night.runs
+        assert waiting.not_before == at("20 11:00")
+        assert night.tick("20 10:59").launched == []
+        assert night.tick("20 11:00").launched == [waiting.id]
+
+    def test_on_its_days_only(self, night, profile):
+        # The 20th of November 2026 is a Friday.
+        kept = {"five_hour": 50, "days": "mon-thu"}
+        night.store.tasks.put(task(1, ONCE, profile=profile(reserve=kept)))
+        seen(night, 0.9)
+        assert len(night.tick("20 10:15").launched) == 1
+
+    def test_other_profiles_of_the_account_may_use_it_all(self, night, profile):
+        night.store.tasks.put(
+            task(1, ONCE, profile=profile(20, reserve={"five_hour": 50})),
+            task(2, ONCE, profile=profile(21)),
+        )
+        seen(night, 0.9)
+        night.tick("20 10:15")
+        assert held(night) == {uid(1): "reserve", uid(2): None}
+
+    def test_slots_meanwhile_are_one_run(self, night, profile):
+        night.store.tasks.put(task(1, "*/15 * * * *", profile=profile(reserve={"five_hour": 50})))
+        seen(night, 0.9)
+        for minute in ("20 10:15", "20 10:30", "20 10:45"):
+            night.tick(minute)
+        [waiting] = night.runs
+        assert waiting.missed_slots == 2
+
+    def test_it_is_asked_again_when_the_supervisor_starts(self, night, profile):
+        night.store.tasks.put(task(1, ONCE, profile=profile(reserve={"five_hour": 50})))
+        [run_id] = night.tick("20 10:15").launched
+        seen(night, 0.9)
+        assert not night.started(run_id)
+        assert night.store.runs.get(run_id).status == "upcoming"
+        night.tick("20 10:16")
+        assert held(night) == {uid(1): "reserve"}
+
+    @pytest.mark.parametrize("force", [False, True])
+    def test_by_hand_it_holds_too_unless_forced(self, night, profile, force):
+        night.store.tasks.put(task(1, None, profile=profile(reserve={"five_hour": 50})))
+        night.now = at("20 10:20")
+        seen(night, 0.9)
+        made = tasks.run_now(night.store, uid(1), force, night.now, {})
+        assert made.held_reason == (None if force else "reserve")
+        assert night.launched == ([made.id] if force else [])
+
+
+class TestBudgets:
+    def spent(self, night, usd=0.0, tokens=0, when="20 10:00", number=90, of=1, **fields):
+        owner = next(one for one in night.store.tasks.all() if one.id == uid(of))
+        usage = {"input": tokens, "output": 0, "cache_read": 0, "cache_creation": 0}
+        moment = at(when)
+        more = {"status": "success", "scheduled_time": moment, "start_time": moment}
+        more |= {"end_time": moment + MINUTE, "cost_usd": usd, "usage": usage, **fields}
+        night.store.runs.put(run(number, owner, job_id=owner.job_id, **more))
+
+    def test_a_day_s_dollars_hold_until_midnight_of_the_task_s_zone(self, night):
+        schedule = {"schedule_type": "cron", "cron": "15 11 * * *", "timezone": "Europe/Berlin"}
+        night.store.tasks.put(
+            task(1, None, budgets=[{"per": "day", "usd": 2}]).changed(schedule=schedule)
+        )
+        self.spent(night, 1.5, when="19 23:30")
+        self.spent(night, 0.5, when="20 08:00", number=91)
+        night.tick("20 10:15")
+        [waiting] = [one for one in night.runs if one.unfinished]
+        assert (waiting.held_reason, waiting.not_before) == ("budget", at("20 23:00"))
+        assert night.tick("20 22:59").launched == []
+        assert night.tick("20 23:00").launched == [waiting.id]
+
+    def test_what_was_spent_yesterday_does_not_count(self, night):
+        night.store.tasks.put(task(1, ONCE, budgets=[{"usd": 2}]))
+        self.spent(night, 5, when="19 22:00")
+        assert len(night.tick("20 10:15").launched) == 1
+
+    def test_tokens_of_a_window(self, night):
+        night.store.tasks.put(task(1, ONCE, budgets=[{"per": "five_hour", "tokens": 1000}]))
+        self.spent(night, tokens=1000, when="20 08:00")
+        seen(night, 0.2, resets="20 12:00")
+        night.tick("20 10:15")
+        [waiting] = [one for one in night.runs if one.unfinished]
+        assert (waiting.held_reason, waiting.not_before) == ("budget", at("20 12:00"))
+        assert night.tick("20 12:00").launched == [waiting.id]
+
+    def test_what_was_spent_in_the_window_before_does_not_count(self, night):
+        night.store.tasks.put(task(1, ONCE, budgets=[{"per": "five_hour", "tokens": 1000}]))
+        self.spent(night, tokens=5000, when="20 06:30")
+        seen(night, 0.2, resets="20 12:00")
+        assert len(night.tick("20 10:15").launched) == 1
+
+    @pytest.mark.parametrize("scope", ["job", "profile"])
+    def test_of_a_job_or_a_profile_all_its_tasks_spend(self, night, profile, scope):
+        limit = [{"usd": 2}]
+        owner = profile(budgets=limit if scope == "profile" else [])
+        night.store.jobs.put(job(9, 1, 2, budgets=limit if scope == "job" else []))
+        night.store.tasks.put(task(1, None, job_id=uid(9), profile=owner))
+        night.store.tasks.put(task(2, ONCE, job_id=uid(9), profile=owner))
+        self.spent(night, 2, profile=owner)
+        night.tick("20 10:15")
+        assert held(night) == {uid(2): "budget"}
+
+    def test_what_is_left_is_the_most_a_run_may_spend(self, night):
+        night.store.tasks.put(task(1, ONCE, budgets=[{"usd": 2}], max_budget_usd=1.5))
+        self.spent(night, 1.25)
+        [run_id] = night.tick("20 10:15").launched
+        assert self.most(night, run_id) == "0.75"
+
+    def test_a_run_s_own_limit_is_passed_on(self, night):
+        night.store.tasks.put(task(1, ONCE, max_budget_usd=1.5))
+        [run_id] = night.tick("20 10:15").launched
+        assert self.most(night, run_id) == "1.5"
+
+    def test_the_stand_in_s_money_is_none(self, night):
+        night.store.tasks.put(task(1, ONCE, budgets=[{"usd": 2}]))
+        self.spent(night, 50, mock=True)
+        assert len(night.tick("20 10:15").launched) == 1
+
+    @staticmethod
+    def most(night, run_id):
+        from ccs.engine import settle
+
+        options = settle.as_it_ran(night.store.home, run_id)["calls"][0]["options"]
+        return options[options.index("--max-budget-usd") + 1]
+
+
+class TestOutage:
+    def broken(self, night, reason="auth"):
+        night.store.tasks.put(task(1, ONCE), task(2, "*/15 * * * *"))
+        night.tick("20 10:15")
+        ids = {one.task_id: one.id for one in night.runs}
+        assert night.started(ids[uid(1)])
+        night.end(ids[uid(1)], "failed", reason, message="Please run /login")
+        return ids[uid(2)]
+
+    def test_everything_waits_and_one_alarm_is_given(self, night):
+        other = self.broken(night)
+        assert not night.started(other)
+        assert night.tick("20 10:16").launched == []
+        assert held(night) == {uid(2): "outage"}
+        assert night.alarms() == ["outage"]
+
+    def test_one_due_run_an_hour_tries(self, night):
+        other = self.broken(night)
+        tried = []
+        moment = at("20 10:16")
+        while moment < at("20 13:30"):
+            for run_id in night.tick(moment).launched:
+                if night.started(run_id):
+                    tried.append(moment)
+                    night.end(run_id, "failed", "auth", message="Please run /login")
+            moment += MINUTE
+        assert tried[0] == at("20 11:15")
+        assert all(later - one >= timedelta(hours=1) for one, later in pairwise(tried))
+        assert len(tried) == 3
+        assert night.alarms() == ["outage"]
+        assert other
+
+    def test_the_first_success_lets_all_go_on(self, night):
+        other = self.broken(night)
+        night.store.tasks.put(task(3, "20 10 * * *"), task(4, "20 10 * * *"))
+        night.tick("20 10:20")
+        launched = night.tick("20 11:15").launched
+        assert len(launched) == 1
+        assert night.started(launched[0])
+        night.end(launched[0], message=None)
+        assert len(night.tick("20 11:16").launched) == 2
+        assert other
+
+    def test_by_hand_it_is_tried_at_once(self, night):
+        self.broken(night)
+        night.now = at("20 10:20")
+        made = tasks.run_now(night.store, uid(1), False, night.now, {})
+        assert made.held_reason is None
+        assert night.started(made.id)
+
+    def test_cleared_by_hand_all_go_on(self, night):
+        other = self.broken(night, "billing")
+        night.tick("20 10:16")
+        clear(night.store, "default", at("20 10:20"))
+        assert night.tick("20 10:21").launched == [other]
+
+    def test_a_run_from_before_it_does_not_lift_it(self, night):
+        night.store.tasks.put(task(5, "10 10 * * *"))
+        [old] = night.tick("20 10:10").launched
+        assert night.started(old)
+        self.broken(night)
+        night.hears(old, facts("allowed", used=0.2, resets=at("20 12:00")))
+        assert "outage" in night.store.ledger.account("default")
+
+
+class TestPaidCredits:
+    def start(self, night, profile, **fields):
+        night.store.tasks.put(task(1, ONCE, profile=profile(**fields)), task(2, "20 10 * * *"))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        paid = facts("allowed", used=1, resets=at("20 12:00"), isUsingOverage=True)
+        night.hears(run_id, paid)
+        return run_id
+
+    def test_the_first_time_is_an_alarm_and_the_second_is_not(self, night, profile):
+        run_id = self.start(night, profile)
+        night.hears(run_id, facts("allowed", used=1, resets=at("20 12:00"), isUsingOverage=True))
+        assert night.alarms() == ["overage"]
+
+    def test_where_they_are_allowed_a_used_up_window_holds_nobody(self, night, profile):
+        run_id = self.start(night, profile, on_overage="allow")
+        night.hears(run_id, facts("rejected", used=1, resets=at("20 12:00"), isUsingOverage=True))
+        night.store.tasks.put(task(3, "20 10 * * *", profile=uid(20)))
+        night.tick("20 10:20")
+        assert held(night)[uid(3)] is None
+        assert held(night)[uid(2)] == "limit"
+
+    def test_back_on_the_plan_they_are_over(self, night, profile):
+        run_id = self.start(night, profile)
+        night.hears(run_id, facts("allowed", used=0.1, resets=at("20 17:00")))
+        assert "overage" not in night.store.ledger.account("default")
+
+
+class TestAccounts:
+    def test_what_befalls_one_leaves_the_others_alone(self, night, profile):
+        night.store.tasks.put(
+            task(1, ONCE, profile=profile(20, account="work")),
+            task(2, "20 10 * * *", profile=profile(21, account="home")),
+            task(3, "20 10 * * *", profile=profile(22, config_dir="/srv/work", account="work")),
+        )
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        night.meet_limit(run_id, at("20 12:00"))
+        night.tick("20 10:20")
+        assert held(night) == {uid(1): "limit", uid(2): None, uid(3): "limit"}
+
+    @pytest.mark.parametrize(
+        ("fields", "name"),
+        [
+            ({}, "default"),
+            ({"config_dir": "/srv/x"}, "/srv/x"),
+            ({"config_dir": "/srv/x", "account": "work"}, "work"),
+            ({"env_vars": [{"name": "ANTHROPIC_API_KEY", "source": "env", "value": "K"}]}, "p20"),
+            ({"env_vars": [{"name": "ANTHROPIC_API_KEY", "source": "unset"}]}, "default"),
+        ],
+    )
+    def test_its_name_is_never_a_secret(self, store, profile, fields, name):
+        assert accounts.account_of(store.profiles.get(profile(**fields))) == name
+
+    def test_a_run_that_goes_on_keeps_its_account_whatever_its_task_says_now(self, night, profile):
+        night.store.tasks.put(task(1, ONCE, profile=profile(20, account="work")))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        night.meet_limit(run_id, at("20 12:00"))
+        tasks.update(night.store, uid(1), {"profile": profile(21)}, at("20 11:00"))
+        assert night.tick("20 11:30").launched == []
+        [resumed] = night.tick("20 12:02").launched
+        launcher = launch.Launcher(night.store, {}, night.now)
+        found = night.store.runs.get(resumed)
+        assert launcher.accounts.account(found, launcher.tasks.by_id[uid(1)]) == "work"
