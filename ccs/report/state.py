@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from ccs import instant
+from ccs.engine import limittexts
 from ccs.errors import CcsError
 from ccs.schedule.due import runs_next
 from ccs.store import atomic
@@ -36,10 +38,17 @@ def problems(store: Store) -> list[str]:
             found += map(str, collection.read().problems)
         except CcsError as error:
             found.append(error.message)
-    try:
-        store.settings()
-    except CcsError as error:
-        found.append(error.message)
+    others: tuple[Callable[[], object], ...] = (
+        store.settings,
+        store.ledger.read,
+        store.cursors.read,
+        lambda: limittexts.own(store.home),
+    )
+    for read in others:
+        try:
+            read()
+        except CcsError as error:
+            found.append(error.message)
     return found
 
 

@@ -82,7 +82,10 @@ def test_windows_of_good_answers_are_recorded(ccs):
 
 def test_usage_limits_tell_their_window_and_its_reset(ccs, api):
     claims = ("five_hour", "seven_day", "seven_day_opus")
-    runs = [ccs.launch(f"[[stub: limit reset=600 claim={claim}]]") for claim in claims]
+    for claim in claims:  # what befalls one account does not hold the others
+        ccs.profile(claim, "--account", claim)
+    told = "[[stub: limit reset=600 claim={}]]"
+    runs = [ccs.launch(told.format(claim), "--profile", claim) for claim in claims]
     for run_id, claim in zip(runs, claims, strict=True):
         done = ccs.ended(run_id)
         assert verdict(done) == ("limited", "usage_limit")
@@ -95,9 +98,14 @@ def test_usage_limits_tell_their_window_and_its_reset(ccs, api):
 
 @pytest.fixture
 def profiles(ccs):
-    ccs.profile("no-token", "--unset-env", "CLAUDE_CODE_OAUTH_TOKEN")
-    ccs.profile("nobody-there", "--env", "ANTHROPIC_BASE_URL=http://127.0.0.1:1")
-    ccs.profile("no-variable", "--env-from", "ANTHROPIC_API_KEY=env:NOT_SET_HERE")
+    """An account for each, so that what befalls one does not hold the others."""
+    own = {
+        "no-token": ("--unset-env", "CLAUDE_CODE_OAUTH_TOKEN"),
+        "network": ("--env", "ANTHROPIC_BASE_URL=http://127.0.0.1:1"),
+        "variable": ("--env-from", "ANTHROPIC_API_KEY=env:NOT_SET_HERE"),
+    }
+    for name in ENDINGS:
+        ccs.profile(name, "--account", name, *own.get(name, ()))
 
 
 # what the stand-in is told · options of the task · how the run ends · in its message · requests
@@ -107,11 +115,11 @@ ENDINGS = {
     "500": ("500", (), "failed/overloaded", "500", 1),
     "401": ("401", (), "failed/auth", "Failed to authenticate. API Error: 401", 2),
     "403": ("403", (), "failed/auth", "403", 1),
-    "no-token": ("reply", ("--profile", "no-token"), "failed/auth", "Not logged in", 0),
+    "no-token": ("reply", (), "failed/auth", "Not logged in", 0),
     "404": ("404", (), "failed/model_not_found", "issue with the selected model", 2),
     "credit": ("credit", (), "failed/billing", "Credit balance is too low", 1),
     "too-long": ("too_long", (), "failed/prompt_too_long", "rompt is too long", None),
-    "network": ("reply", ("--profile", "nobody-there"), "failed/network", "ECONNREFUSED", 0),
+    "network": ("reply", (), "failed/network", "ECONNREFUSED", 0),
     "max-turns": (
         'tool command="true"]] [[stub: tool command="true"',
         ("--max-turns", "1"),
@@ -126,7 +134,7 @@ ENDINGS = {
         "error: unknown option '--frobnicate'",
         0,
     ),
-    "variable": ("reply", ("--profile", "no-variable"), "failed/env_failed", "NOT_SET_HERE", 0),
+    "variable": ("reply", (), "failed/env_failed", "NOT_SET_HERE", 0),
 }
 
 
@@ -134,7 +142,7 @@ ENDINGS = {
 def test_each_failure_is_recorded_under_its_reason(ccs, api):
     """One tick starts them all."""
     tasks = {
-        name: ccs.task(f"{name}: [[stub: {told}]]", "--at", "+1s", *options)
+        name: ccs.task(f"{name}: [[stub: {told}]]", "--at", "+1s", "--profile", name, *options)
         for name, (told, options, *_) in ENDINGS.items()
     }
     runs = dict(zip(tasks, ccs.due(*tasks.values()), strict=True))
