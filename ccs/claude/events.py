@@ -136,7 +136,6 @@ class Stream:
         self.first_windows: dict[str, Event] = {}
         self.wrapping_up = False
         self.cost_usd: float | None = None
-        self.cost_is_cumulative = False
         self.turns: int | None = None
         self.tool_calls = 0
         self.permission_denials: list[Event] = []
@@ -237,7 +236,6 @@ class Stream:
             _add(self._reported, tokens)
             self.cost_usd = (self.cost_usd or 0.0) + cost
         elif not self._has_deltas:
-            self.cost_is_cumulative = True
             self._reported = tokens
             self.cost_usd = number(event.get("total_cost_usd"))
         if usage or not cumulative:

@@ -33,12 +33,13 @@ _AUTH = {
 }
 _AUTH_TYPES = {"authentication_error", "permission_error"}
 _ROOT_HINT = " (IS_SANDBOX=1 in the profile's environment lifts this)"
+ENDED_UNPAID = "ended before it would live on paid extra usage (on_overage is stop)"
 _ENDED_BY_US = {
     "stop": "stopped",
     "replaced": "replaced by a newer run of its task",
     "timeout": "not done when its time ran out",
     "shutdown": "its supervisor was told to end",
-    "overage": "ended before it would live on paid extra usage (on_overage is stop)",
+    "overage": ENDED_UNPAID,
 }
 
 
@@ -55,7 +56,7 @@ class Exit:
 def judge(stream: Stream, exit: Exit, stderr_tail: str) -> dict[str, Any]:
     case = _Case(stream, exit)
     status, reason = next((row[0], row[1]) for row in _RULES if row[2](case))
-    limit_type, resets_at = _rejection(stream) if status == "limited" else (None, None)
+    limit_type, resets_at = _rejection(case) if status == "limited" else (None, None)
     return {
         "status": status,
         "reason": reason,
@@ -119,12 +120,14 @@ class _Case:
         """A throttle is also told as `rejected`, but it names no window and no reset."""
         if self.good or self.unpaid:
             return False
+        told = self.http == 429 and self.has_result and self.refused_by_a_window
+        return told or self.api_error == "usage_limit_reached"
+
+    @property
+    def refused_by_a_window(self) -> bool:
         limit = self.stream.limit or {}
-        rejected = limit.get("status") == "rejected"
         names_window = limit.get("rateLimitType") and limit.get("resetsAt") is not None
-        return self.api_error == "usage_limit_reached" or bool(
-            self.http == 429 and self.has_result and rejected and names_window
-        )
+        return bool(names_window and limit.get("status") == "rejected" and not self.unpaid)
 
     @property
     def unpaid(self) -> bool:
@@ -170,6 +173,8 @@ _RULES: tuple[tuple[str, str | None, Callable[[_Case], bool]], ...] = (
     ("success", None, lambda c: c.done),
     ("cancelled", "stopped", lambda c: c.ended_by == "stop"),
     ("cancelled", "replaced", lambda c: c.ended_by == "replaced"),
+    # Its time ran out while the client waited for the reset (on_limit hold).
+    ("limited", "usage_limit", lambda c: c.ended_by == "timeout" and c.refused_by_a_window),
     ("failed", "timeout", lambda c: c.ended_by == "timeout"),
     ("lost", "shutdown", lambda c: c.ended_by == "shutdown"),
     ("limited", "usage_limit", lambda c: c.ended_by == "overage"),
@@ -241,12 +246,17 @@ def _utilization(told: dict[str, Any]) -> dict[str, float]:
     return {name: share for name, share in known if share is not None}
 
 
-def _rejection(stream: Stream) -> tuple[str | None, str | None]:
+def _rejection(case: _Case) -> tuple[str | None, str | None]:
     """The window that keeps the account out the longest, and when it resets."""
+    stream = case.stream
+    if case.ended_by == "overage":
+        full = _refusing(stream.limit or {})
+        ends = [(name, instant_of(window["resetsAt"])) for name, window in full.items()]
+        return max(ends, key=lambda end: end[1] or "", default=("five_hour", None))
     params = (stream.api_error or {}).get("api_error_params", {})
     known = [limit for limit in (stream.rejected, params.get("rate_limit_info")) if limit]
-    ends = [_longest(limit) for limit in known]
-    return next((end for end in ends if end[1]), ends[0] if ends else (None, None))
+    told = [_longest(limit) for limit in known]
+    return next((end for end in told if end[1]), told[0] if told else (None, None))
 
 
 def _longest(limit: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -42,7 +42,7 @@ _fields = params.options(
     click.option("--unset-env", multiple=True, metavar="NAME", help="Not passed on to the run."),
     click.option(
         "--account",
-        help="Names the account whose usage windows count. Else: its --config-dir, else default.",
+        help="Whose usage windows count. Else: its --config-dir, its own API key, or default.",
     ),
     click.option("--claude-path", help="The client to call; 'mock' for the bundled stand-in."),
     click.option("--config-dir", help="The client's CLAUDE_CONFIG_DIR."),

@@ -148,7 +148,12 @@ def delete(task: str, yes: bool, force: bool, out: Output) -> None:
 
 @tasks.command()
 @click.argument("task")
-@click.option("-f", "--force", is_flag=True, help="Even beside another run of this task.")
+@click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    help="Even beside another run, or at a used-up limit.",
+)
 @click.option("--wait", is_flag=True, help="Until it has ended; exit 5 when it did not succeed.")
 @click.option("--timeout", help="Wait this long at most, as in 30m; exit 124 then. It runs on.")
 @params.output_options

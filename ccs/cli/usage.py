@@ -122,6 +122,10 @@ def hook(account: str) -> None:
       {"hooks": {"StopFailure": [{"hooks": [
         {"type": "command", "command": "ccs usage hook"}]}]}}
     """
+    from ccs.host import process
+
+    if process.MARKER in os.environ:
+        return  # a run of ours: its supervisor hears it, and knows whose login it is
     _learn("hook", account, _read())
 
 

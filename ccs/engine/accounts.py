@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ccs.claude.events import TOKENS
+from ccs.engine.spending import Spending
 from ccs.errors import CcsError
 from ccs.host import client
 from ccs.model.job import Job
@@ -23,11 +23,13 @@ from ccs.model.task import Task
 from ccs.schedule.hours import is_open, next_closed
 from ccs.store.store import Store
 from ccs.usage import budget, gate, windows
-from ccs.usage.budget import Purse, Spent
-from ccs.usage.gate import Hold, Terms
+from ccs.usage.budget import Purse
+from ccs.usage.gate import Begun, Hold, Terms
 from ccs.usage.ledger import DEFAULT, Window, empty, moment, windows_of
 
 if TYPE_CHECKING:
+    from ccs.store.atomic import Stamp
+    from ccs.store.collection import Reading
     from ccs.usage.ledger import Account
 
 # With one of these the profile brings a login of its own, whatever the machine is logged in to.
@@ -35,8 +37,10 @@ _OWN_LOGIN = (
     *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"),
 )
-# Runs are found by when they were due, which may be long before they spent anything.
-_BEFOREHAND = timedelta(days=7)
+DEFAULT_MODEL = "default"
+_LEAST_USD = 0.01
+# What a reset may lie ahead of its window's length, and a moment ahead of now.
+_SLACK, _AHEAD = timedelta(hours=1), timedelta(minutes=1)
 
 
 def account_of(profile: Profile | None) -> str:
@@ -47,6 +51,9 @@ def account_of(profile: Profile | None) -> str:
         return profile.account
     if profile.config_dir:
         return os.path.expanduser(profile.config_dir)
+    told = {one.name: one.value for one in profile.env_vars if one.source == "static"}
+    if directory := told.get("CLAUDE_CONFIG_DIR"):
+        return os.path.expanduser(directory)
     brought = {one.name for one in profile.env_vars if one.source != "unset" and one.value != "0"}
     return profile.name if brought & set(_OWN_LOGIN) else DEFAULT
 
@@ -61,16 +68,31 @@ class Accounts:
         self._jobs = jobs
         self._settings = settings
         self.now = now
-        self._recent: list[Run] = []
-        self._seen_back_to: datetime | None = None
+        self.spending = Spending(store)
         self.ledger, self.stamp = store.ledger.read_stamped()
 
     @cached_property
-    def profiles(self) -> Mapping[str, Profile]:
+    def _profiles(self) -> Reading[Profile] | None:
+        """None: the file cannot be read."""
         try:
-            return self._store.profiles.read().by_id
+            return self._store.profiles.read()
         except CcsError:
-            return {}  # each run that wants one fails and says why; the others go on
+            return None
+
+    @property
+    def profiles_stamp(self) -> Stamp | None:
+        return self._profiles.stamp if self._profiles else None
+
+    def profile(self, run: Run | None, task: Task) -> Profile | None:
+        wanted = self.profile_id(run, task)
+        return self._profiles.by_id.get(wanted or "") if self._profiles else None
+
+    def _is_unreadable(self, run: Run, task: Task) -> bool:
+        wanted = self.profile_id(run, task)
+        if wanted is None:
+            return False
+        broken = self._profiles
+        return broken is None or any(problem.id == wanted for problem in broken.problems)
 
     def profile_id(self, run: Run | None, task: Task) -> str | None:
         """A run that goes on keeps the profile it began with."""
@@ -82,20 +104,29 @@ class Accounts:
     def account(self, run: Run | None, task: Task) -> str:
         if run is not None and run.account is not None and run.status == "running":
             return run.account
-        profile = self.profiles.get(self.profile_id(run, task) or "")
-        name = account_of(profile)
-        wanted = (profile and profile.claude_path) or self._settings.claude_path
-        if self._settings.mock_mode or wanted == client.MOCK:
+        name = account_of(self.profile(run, task))
+        if self.is_mock(run, task):
             # What the stand-in plays must not stop anything real.
             return "mock" if name == DEFAULT else f"mock {name}"
         return name
 
+    def is_mock(self, run: Run | None, task: Task) -> bool:
+        """Whether the stand-in client would run it."""
+        profile = self.profile(run, task)
+        wanted = (profile and profile.claude_path) or self._settings.claude_path
+        return self._settings.mock_mode or wanted == client.MOCK
+
+    def begun(self, run: Run, task: Task | None) -> Begun:
+        model = run.model or (task.model if task else None)
+        return Begun(run.start_time or self.now, model or DEFAULT_MODEL)
+
     def terms(self, run: Run, task: Task) -> Terms:
-        profile = self.profiles.get(self.profile_id(run, task) or "")
+        profile = self.profile(run, task)
         return Terms(
             task=task.id,
             account=self.account(run, task),
-            model=task.model or "default",
+            # Of a run that waits: the fallback that it is to go on with.
+            model=run.model or task.model or DEFAULT_MODEL,
             fallback=task.fallback_model,
             overage=profile is not None and profile.on_overage == "allow",
             reserve=self._reserve(profile),
@@ -110,8 +141,13 @@ class Accounts:
     def windows(self, account: str) -> dict[str, Window]:
         return windows_of(self.known(account), self.now)
 
-    def held(self, run: Run, task: Task, begun: Sequence[datetime]) -> Hold | None:
-        """`begun`: when the other runs of its account began that go on or are about to."""
+    def held(self, run: Run, task: Task, begun: Sequence[Begun]) -> Hold | None:
+        """`begun`: the other runs of its account that go on or are about to."""
+        if self._is_unreadable(run, task):
+            return Hold("outage", None, "its profile cannot be read (ccs health)")
+        if run.trigger == "resume" and run.mock != self.is_mock(run, task):
+            began, now = ("stand-in", "real one") if run.mock else ("real", "stand-in")
+            return Hold("limit", None, f"the {began} client began it, and now there is the {now}")
         terms = self.terms(run, task)
         if terms.forced:
             return None
@@ -120,18 +156,27 @@ class Accounts:
             hold.until = self._reserved_until(run, task, hold.until)
         return hold or self._not_yet(run, terms) or self._budget(run, task, terms.account)
 
+    def admit(self, run: Run, task: Task) -> None:
+        """The run is about to begin: from now on its budgets count with what it may spend."""
+        purses = self.purses(run, task)
+        if purses and self.spending.granted(run.id) is None:
+            self.spending.grant(run.id, purses, self._most_usd(run, task, purses))
+
     def most_usd(self, run: Run, task: Task) -> float | None:
         """What the run may spend: its task's limit, or what its budgets have left if that is less.
 
         Never nothing: a run that was started all the same is somebody's wish (--force).
         """
-        left = None
-        if not run.forced:
-            known, zone = self.windows(self.account(run, task)), ZoneInfo(task.schedule.timezone)
-            purses = self._purses(run, task)
-            left = budget.left_usd(purses, known, zone, self._spent, self.now)
-        amounts = [one for one in (task.max_budget_usd, left) if one is not None and one > 0]
-        return min(amounts, default=None)
+        granted = self.spending.granted(run.id)
+        return granted or self._most_usd(run, task, self.purses(run, task))
+
+    def _most_usd(self, run: Run, task: Task, purses: Sequence[Purse]) -> float | None:
+        if run.forced or not purses:
+            return task.max_budget_usd
+        known, zone = self.windows(self.account(run, task)), ZoneInfo(task.schedule.timezone)
+        left = budget.left_usd(purses, known, zone, self.spending.spent, self.now)
+        amounts = [one for one in (task.max_budget_usd, left) if one is not None]
+        return max(min(amounts), _LEAST_USD) if amounts else None
 
     def fresh_since(self, account: str) -> datetime | None:
         """When the account's shortest window last began anew, as far as anybody told."""
@@ -149,7 +194,7 @@ class Accounts:
 
     def _reserved_until(self, run: Run, task: Task, reset: datetime | None) -> datetime | None:
         """The reset of the window, or the end of the hours that the reserve is for."""
-        profile = self.profiles.get(self.profile_id(run, task) or "")
+        profile = self.profile(run, task)
         kept = profile.reserve if profile else None
         if kept is None or not (kept.between or kept.days):
             return reset
@@ -159,8 +204,11 @@ class Accounts:
     def _not_yet(self, run: Run, terms: Terms) -> Hold | None:
         """Parked until a reset the ledger has lost sight of, or longer than that for good reason;
         an answer since then sets it free."""
-        if run.trigger != "resume" or run.not_before is None or run.not_before <= self.now:
+        until, longest = run.parked_until, windows.length(run.limit_type or "five_hour")
+        if run.trigger != "resume" or until is None or until <= self.now:
             return None
+        if until > self.now + longest + _SLACK or run.scheduled_time > self.now + _AHEAD:
+            return None  # it was parked by a clock that was wrong
         cleared = moment(self.known(terms.account).get("cleared_at"))
         heard = [] if cleared is None else [cleared]
         window = self.windows(terms.account).get(run.limit_type or "five_hour")
@@ -169,18 +217,19 @@ class Accounts:
             heard += filter(None, [window.answered_at])
         if any(run.scheduled_time < one <= self.now for one in heard):
             return None
-        return Hold("limit", run.not_before, "it waits for its reset")
+        return Hold("limit", until, "it waits for its reset")
 
     def _budget(self, run: Run, task: Task, account: str) -> Hold | None:
-        purses = self._purses(run, task)
+        purses = self.purses(run, task)
         if not purses:
             return None
         zone = ZoneInfo(task.schedule.timezone)
-        return budget.held(purses, self.windows(account), zone, self._spent, self.now)
+        known, spent = self.windows(account), self.spending.spent
+        return budget.held(purses, known, zone, spent, self.now)
 
-    def _purses(self, run: Run, task: Task) -> list[Purse]:
+    def purses(self, run: Run, task: Task) -> list[Purse]:
         job = self._jobs().get(task.job_id or "")
-        profile = self.profiles.get(self.profile_id(run, task) or "")
+        profile = self.profile(run, task)
         owners = (("task", task), ("job", job), ("profile", profile))
         return [
             Purse(one, scope, owner.id)
@@ -188,25 +237,3 @@ class Accounts:
             if owner is not None
             for one in owner.budgets
         ]
-
-    def _spent(self, purse: Purse, since: datetime) -> Spent:
-        usd, tokens = 0.0, 0
-        for run in self._spenders(since):
-            owner = getattr(run, "profile" if purse.scope == "profile" else f"{purse.scope}_id")
-            if owner != purse.owner or run.mock or (run.end_time and run.end_time < since):
-                continue
-            usd += run.cost_usd or 0.0
-            if run.usage is not None:
-                tokens += sum(getattr(run.usage, one) for one in TOKENS)
-        return Spent(usd, tokens)
-
-    def _spenders(self, since: datetime) -> list[Run]:
-        found = self._recent
-        if self._seen_back_to is None or since < self._seen_back_to:
-            found = []
-            for run in self._store.every_run():
-                if run.scheduled_time < since - _BEFOREHAND:
-                    break
-                found.append(run)
-            self._recent, self._seen_back_to = found, since
-        return found

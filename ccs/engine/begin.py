@@ -20,7 +20,7 @@ from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
 from ccs.usage import gate, ledger
-from ccs.usage.gate import Terms
+from ccs.usage.gate import Begun, Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
         run.update(status="running", start_time=instant.text(now), held_reason=None)
         run.update(session_id=asked["session"], cwd=asked["cwd"], profile=asked["profile"])
         run.update(account=asked["terms"]["account"], model=asked["model"])
+        run.update(max_budget_usd=asked["max_budget_usd"])
         try:
             runs.write(content, content.records)
         except (CcsError, OSError):
@@ -84,12 +85,23 @@ def _admitted(
     running = [(one.get("task_id"), one.get("job_id")) for one in going_on]
     if held_reason(run["task_id"], run.get("job_id"), running, **asked["admission"]):
         return False
+    if not run.get("forced") and any(_spends_beside(one, asked) for one in going_on):
+        return False
     return _account_admits(home, Terms(**asked["terms"]), going_on, now)
+
+
+def _spends_beside(other: Record, asked: Record) -> bool:
+    """Whether it spends from a purse of this run, and has begun since what is left was counted."""
+    shares = any(other.get(field) == owner for field, owner in asked["purses"])
+    return shares and other["id"] not in asked["counted"]
 
 
 def _account_admits(home: Home, terms: Terms, running: list[Record], now: datetime) -> bool:
     mine = (one for one in running if one.get("account") == terms.account)
-    begun = [ledger.moment(one.get("start_time")) or now for one in mine]
+    begun = [
+        Begun(ledger.moment(one.get("start_time")) or now, one.get("model") or "default")
+        for one in mine
+    ]
     kept = Ledger(home)
     account = kept.account(terms.account)
     if gate.held(account, terms, begun, now) is not None:

@@ -136,7 +136,7 @@ def run(
         store.runs.put(*fresh)
     launcher = Launcher(store, environment, now)
     for step in fresh:
-        if step.status == "upcoming":
+        if step.status == "upcoming" and launcher.hold(step, store.runs.all()) is None:
             launcher.start(step)
     return job, fresh
 

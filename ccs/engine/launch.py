@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +22,11 @@ from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.settings import Settings
 from ccs.model.task import Task
+from ccs.schedule.due import allowed, next_allowed
 from ccs.store import atomic, records
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
-from ccs.usage.gate import model_for
+from ccs.usage.gate import Hold, model_for
 
 if sys.platform == "win32":
     # Out of the job object that Task Scheduler ends with its task.
@@ -79,13 +80,16 @@ class Launcher:
         rundir.count_start()
         self.spawn(self.store.home.path, run.id, self.environment)
 
-    def admits(self, run: Run) -> bool:
-        """Whether its account lets it start now. The rest is seen to when it starts."""
+    def hold(self, run: Run, runs: Sequence[Run]) -> Hold | None:
+        """Why its hours or its account do not let it start now, beside these runs. What it may
+        overlap with is seen to when it starts."""
         task = self.tasks.by_id[run.task_id]
-        account = self.accounts.account(run, task)
-        going_on = (one for one in self.store.runs.all() if one.status == "running")
-        begun = [one.start_time or self.now for one in going_on if one.account == account]
-        return self.accounts.held(run, task, begun) is None
+        if run.trigger != "manual" and not allowed(task, self.now):
+            return Hold("hours", next_allowed(task, self.now), "")
+        account, known = self.accounts.account(run, task), self.tasks.by_id
+        going_on = (one for one in runs if one.status == "running" and one.account == account)
+        begun = [self.accounts.begun(one, known.get(one.task_id)) for one in going_on]
+        return self.accounts.held(run, task, begun)
 
     def _give_up(self, run: Run, rundir: RunDir) -> None:
         with rundir.lock() as lock:
@@ -98,6 +102,7 @@ class Launcher:
 
     def _as_it_will_run(self, run: Run, task: Task) -> dict[str, Any]:
         """Read by the supervisor, which has no models, and kept beside the log."""
+        self.accounts.admit(run, task)
         job = self.jobs.by_id.get(task.job_id or "")
         directory = job.working_directory.path if job else task.working_directory
         # A run never started with this id: a fresh session, unless the run goes on with one.
@@ -122,10 +127,15 @@ class Launcher:
             "profile": self.accounts.profile_id(run, task),
             "terms": terms.record(),
             "model": model,
+            "max_budget_usd": most,
+            # Begun meanwhile, a run that spends from the same purse makes the limit untrue.
+            "purses": [[one.field, one.owner] for one in self.accounts.purses(run, task)],
+            "counted": self.accounts.spending.counted(),
             "admission": admission_of(task, job, run.forced, self.settings),
             "session": session,
             # What goes on, goes on where it was.
             "cwd": run.cwd or (os.path.expanduser(directory) if directory else None),
+            "mock": self.accounts.is_mock(run, task),
             "client": client.MOCK if self.settings.mock_mode else self.settings.claude_path,
             "variables": command.variables(task),
             # In turn: when the session is gone, the task begins afresh.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ccs import instant
+from ccs.claude.outcome import ENDED_UNPAID
 from ccs.errors import CcsError
 from ccs.store.ledger import Ledger
 from ccs.usage import ledger, windows
@@ -47,10 +48,12 @@ def conclude(
     """What the end of a run says; completes `ended` where only the message tells the reset, and
     bounds a reset that no window can have.
 
-    `refused`: the last the client told of the limits was a refusal.
+    `refused`: by the last that the client told of the limits, the plan does not serve it.
     """
     source = "event"
-    if ended["status"] == "limited" and ended["resets_at"] is None:
+    if ended["status"] == "limited" and ended["message"] == ENDED_UNPAID:
+        ended["resets_at"] = ended["resets_at"] or instant.text(now + windows.FIVE_HOURS)
+    elif ended["status"] == "limited" and ended["resets_at"] is None:
         source = _read_message(home, terms, ended, now)
     if ended.get("resets_at") is not None:
         sound = windows.reset(ended["resets_at"], ended["limit_type"] or "five_hour", now)

@@ -23,7 +23,7 @@ from ccs.schedule import due, plan
 from ccs.schedule.due import Due, Firing
 from ccs.store.agenda import boot_id
 from ccs.store.store import Store
-from ccs.usage import kinds
+from ccs.usage import kinds, windows
 from ccs.usage.ledger import Window, moment
 
 
@@ -39,6 +39,7 @@ class Look:
         self.reset: list[str] = []
         self.cursors = {entry["id"]: entry for entry in store.cursors.read().records}
         self.boot = boot_id()
+        self.runs = store.runs.all()
         self.due = self._due()
         # Before the lock: it may have to read all of history. Only a tick makes such runs.
         self.used = self._used()
@@ -66,7 +67,7 @@ class Look:
     def _due(self) -> list[Due]:
         recorded: dict[str, datetime] = {}
         busy = set()
-        for run in self.store.runs.all():
+        for run in self.runs:
             last = run.last_slot or run.scheduled_time
             if run.trigger in ("schedule", "catch_up") and last <= self.now:
                 recorded[run.task_id] = max(last, recorded.get(run.task_id, last))
@@ -115,9 +116,18 @@ class Look:
 
     def coming(self, task: Task) -> kinds.Coming:
         """What a schedule by a usage window makes of what is known of it."""
-        fired = moment(self.cursors.get(task.id, {}).get("window_reset"))
+        fired = self._fired(task)
         window, since = self.window_of(task), task.active_since
         return kinds.coming(task.schedule, window, fired, since, self.now)
+
+    def _fired(self, task: Task) -> datetime | None:
+        """The reset it last ran for: as the cursor says, or a run that was recorded before the
+        cursor could be moved. One further ahead than a window is long was told by a wrong clock."""
+        marks = [moment(self.cursors.get(task.id, {}).get("window_reset"))]
+        marks += [run.window_reset for run in self.runs if run.task_id == task.id]
+        span = windows.length(getattr(task.schedule, "window", ""))
+        latest = self.now + span + due.CORRECTION
+        return max((one for one in marks if one is not None and one <= latest), default=None)
 
     def _by_usage(self, task: Task) -> Due | None:
         found = self.coming(task)

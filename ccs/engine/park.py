@@ -35,11 +35,12 @@ def resume_of(run: Record, asked: Record | None, now: datetime) -> Record | None
         return None
     from ccs.model import key
 
-    parks = int(run.get("parks") or 0)
+    # Refused after it had been served, it begins to count anew.
+    parks = 0 if _was_served(run) else int(run.get("parks") or 0)
     window, ends = run.get("limit_type"), run.get("resets_at")
     margin = float((asked or {}).get("terms", {}).get("margin", MARGIN.total_seconds()))
     resets_at = instant.parse(ends) if ends else None
-    at_once = _other_model(window, task)
+    other = _other_model(run, task)
     at = resume_at(run["task_id"], window, resets_at, parks, now, margin)
     return {
         **{name: run[name] for name in _KEPT if run.get(name) is not None},
@@ -47,16 +48,23 @@ def resume_of(run: Record, asked: Record | None, now: datetime) -> Record | None
         "trigger": "resume",
         "status": "upcoming",
         "scheduled_time": instant.text(now),
-        "not_before": None if at_once else instant.text(at),
-        "held_reason": None if at_once else "limit",
+        **({"model": other} if other else {"parked_until": instant.text(at)}),
+        "not_before": None if other else instant.text(at),
+        "held_reason": None if other else "limit",
         "resumed_from": run["id"],
         "parks": parks + 1,
     }
 
 
-def _other_model(window: str | None, task: Record) -> bool:
-    """Whether only its model is used up, and it has another one to fall back on."""
-    fallback = task.get("fallback_model")
+def _other_model(run: Record, task: Record) -> str | None:
+    """What it falls back on at once, where only its own model is used up."""
+    window, fallback = run.get("limit_type"), task.get("fallback_model")
     if not window or not fallback or windows.model_of(window) is None:
-        return False
-    return not windows.concerns(window, fallback)
+        return None
+    helps = not windows.concerns(window, fallback) and run.get("model") != fallback
+    return str(fallback) if helps else None
+
+
+def _was_served(run: Record) -> bool:
+    usage = run.get("usage")
+    return isinstance(usage, dict) and bool(usage.get("output"))

@@ -66,6 +66,8 @@ def refuse_used(store: Store, profile: Profile) -> None:
     """Raises Conflict."""
     users = [f"task {one.name!r}" for one in store.tasks.all() if one.profile == profile.id]
     users += [f"job {one.name!r}" for one in store.jobs.all() if one.profile == profile.id]
+    kept = (one for one in store.runs.all() if one.unfinished and one.profile == profile.id)
+    users += [f"run {one.id[:8]}" for one in kept]
     if store.settings().default_profile == profile.id:
         users.append("default_profile in settings.json")
     if users:

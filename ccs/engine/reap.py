@@ -119,7 +119,8 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     ended["end_time"] = instant.text(now)
     if run.start_time is not None:
         ended["duration"] = round((now - run.start_time).total_seconds(), 3)
-    refused = stream.limit is not None and stream.limit["status"] == "rejected"
+    told = stream.limit or {}
+    refused = told.get("status") == "rejected" or bool(told.get("isUsingOverage"))
     terms = Terms(run.task_id, run.account or DEFAULT, run.model or "default")
     began = run.start_time or run.scheduled_time
     learn.conclude(store.home, terms, ended, refused, began, now)

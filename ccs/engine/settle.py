@@ -43,7 +43,8 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
         if run is not None and run.get("status", "upcoming") in UNFINISHED:
             run.update(ended, held_reason=None)
             run["end_time"] = ended.get("end_time") or instant.text(now)
-            resume = park.resume_of(run, as_it_ran(home, run_id), now)
+            if rundir.stop_reason() is None:  # what somebody stops does not go on by itself
+                resume = park.resume_of(run, as_it_ran(home, run_id), now)
             if resume is not None:
                 content.add(resume)
             if run.get("job_run"):

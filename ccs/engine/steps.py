@@ -162,7 +162,8 @@ def _broken(run: Run) -> bool:
 
 def _through(run: Run) -> bool:
     """Whether what comes after may run: it succeeded, or was passed over on purpose."""
-    return run.status == "success" or (run.status, run.reason) == ("skipped", "disabled")
+    passed_over = (run.status, run.reason) == ("skipped", "disabled") and run.resumed_from is None
+    return run.status == "success" or passed_over
 
 
 def _step(job: Job, task: Task, before: list[Run], now: datetime) -> Run:

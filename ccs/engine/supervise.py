@@ -170,7 +170,7 @@ class _Session:
 
     def _hear(self, facts: Record) -> None:
         """What the client tells of its limits, as it arrives."""
-        self.refused = facts["status"] == "rejected"
+        self.refused = facts["status"] == "rejected" or facts["isUsingOverage"]
         if not self.terms.overage:
             self.watch.spend_no_more(paying=facts["isUsingOverage"])
         learn.hear(self.home, self.terms, facts, self.began, self.clock.now())
@@ -238,7 +238,7 @@ def _start(home: Home, run_ids: list[str], environment: Mapping[str, str], clock
     for run_id in run_ids:
         run = launcher.store.runs.get(run_id)
         try:
-            if run is not None and launcher.admits(run):
+            if run is not None and launcher.hold(run, launcher.store.runs.all()) is None:
                 launcher.start(run)
         except (CcsError, OSError):
             continue  # recorded as it is, the next tick starts it

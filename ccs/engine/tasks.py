@@ -126,9 +126,7 @@ def run_now(
 def _hold(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Hold | None:
     """Why a run that somebody asks for has to wait, as far as is known now."""
     going_on = [one for one in runs if one.status == "running"]
-    account = launcher.accounts.account(run, task)
-    begun = [one.start_time or launcher.now for one in going_on if one.account == account]
-    hold = launcher.accounts.held(run, task, begun)
+    hold = launcher.hold(run, runs)
     if hold is not None:
         return hold
     rules = admission_of(

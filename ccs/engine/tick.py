@@ -35,8 +35,6 @@ from ccs.store.lock import Lock
 from ccs.store.store import Store
 from ccs.usage import kinds
 
-_BY_ACCOUNT = ("limit", "reserve", "budget", "outage")
-
 
 @dataclass
 class Ticked:
@@ -142,6 +140,7 @@ class _Tick:
         """Runs to be replaced whose client has not been started: unmarked under this lock, so
         their supervisors will leave. A stop file would find nobody to act on it."""
         ended = {"status": "cancelled", "reason": "replaced", "end_time": self.now}
+        ended |= {"held_reason": None}
         return {
             action.run.id: present[action.run.id].model_copy(update=ended)
             for action in actions
@@ -213,7 +212,8 @@ class _Tick:
         restless = any(run.status == "running" or run.not_before is None for run in unfinished)
         watching = any(isinstance(task.schedule, FileWatch) for task in enabled)
         busy = going_on or restless or watching or bool(self.done.problems)
-        held = any(run.held_reason in _BY_ACCOUNT for run in unfinished)
+        accounts = launcher.accounts
+        held = any(run.held_reason in plan.BY_ACCOUNT for run in unfinished)
         stamps = {
             "jobs.json": jobs.stamp,
             "tasks.json": launcher.tasks.stamp,
@@ -221,7 +221,8 @@ class _Tick:
             "settings.json": launcher.settings_stamp,
             "cursors.json": cursors.stamp,
             # A status line writes it all day: only what waits for news of it is woken by them.
-            "usage.json": launcher.accounts.stamp if held or by_usage else agenda.ANY,
+            "usage.json": accounts.stamp if held or by_usage else agenda.ANY,
+            "profiles.json": accounts.profiles_stamp if held or by_usage else agenda.ANY,
         }
         text = agenda.line(__version__, self.now.timestamp(), wake.timestamp(), busy, stamps)
         atomic.write(self.store.home.last_tick, self._report(wake), durable=False)

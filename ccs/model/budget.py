@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ccs.model.hours import Days, Hours
 from ccs.model.record import Part, Zone
 from ccs.model.schedule import Window
+from ccs.usage import windows
 
 DAY = "day"
 
@@ -20,12 +21,24 @@ def _percent(value: Any) -> Any:
 Percent = Annotated[float, BeforeValidator(_percent), Field(gt=0, le=100)]
 
 
+def _is_known(window: str) -> str:
+    """A misspelt window would bound nothing, and nobody would notice."""
+    if windows.is_known(window):
+        return window
+    raise ValueError(f"{window!r} is no usage window: five_hour, seven_day, seven_day_opus, ...")
+
+
 class Budget(Part):
     """`per`: `day`, midnight to midnight, or the name of a usage window."""
 
     per: Window = DAY
     usd: Annotated[float, Field(gt=0)] | None = None
     tokens: Annotated[int, Field(gt=0)] | None = None
+
+    @field_validator("per")
+    @classmethod
+    def _is_a_period(cls, value: str) -> str:
+        return value if value == DAY else _is_known(value)
 
     @model_validator(mode="after")
     def _limits_something(self) -> Budget:
@@ -46,6 +59,12 @@ class Reserve(Part):
     between: Hours | None = None
     days: Days = []
     timezone: Zone = "UTC"
+
+    @model_validator(mode="after")
+    def _names_windows(self) -> Reserve:
+        for name in self.model_extra or {}:
+            _is_known(name)
+        return self
 
     @property
     def windows(self) -> dict[str, float]:

@@ -35,7 +35,9 @@ class Run(Record):
     reason: str | None = None
     message: str | None = None
     scheduled_time: Instant
+    # When it is looked at again; a parked one does not go on before its reset.
     not_before: Instant | None = None
+    parked_until: Instant | None = None
     held_reason: str | None = None
     start_time: Instant | None = None
     end_time: Instant | None = None
@@ -50,6 +52,9 @@ class Run(Record):
     profile: Id | None = None
     account: str | None = None
     model: str | None = None
+    # What it may spend, and of one that goes by a usage window that window's reset.
+    max_budget_usd: float | None = None
+    window_reset: Instant | None = None
     quota: dict[str, Any] | None = None
     permission_denials: list[dict[str, Any]] = []
     resets_at: Instant | None = None

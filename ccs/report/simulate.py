@@ -234,6 +234,7 @@ class Simulation:
         file.write(Content(b"", None), [run.record() for run in before.values()])
         asked = settle.as_it_ran(store.home, run_id) or {}
         ended = {**_TOLD_NOTHING, **going.outcome, "end_time": instant.text(going.ends)}
+        ended["mock"] = asked.get("mock", False)
         began = self._runs.read().by_id[run_id].start_time or going.ends
         learn.conclude(store.home, Terms(**asked["terms"]), ended, False, began, going.ends)
         rundir = store.rundir(run_id)

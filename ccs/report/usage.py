@@ -13,6 +13,7 @@ from ccs.claude.events import listing, mapping
 from ccs.engine.accounts import Accounts
 from ccs.engine.usage import known_accounts
 from ccs.errors import CcsError, NotFound
+from ccs.schedule.plan import BY_ACCOUNT
 from ccs.store.store import Store
 from ccs.usage import windows
 from ccs.usage.ledger import DEFAULT, Window, empty, windows_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 RESET = "has reset, nothing seen since"
 TRIED_FIRST = "its reset has come, one run tries first"
-_HELD = ("limit", "reserve", "budget", "outage")
 
 View = dict[str, Any]
 
@@ -109,7 +109,7 @@ def _waiting(store: Store, now: datetime) -> dict[str, list[View]] | None:
         return None
     found: dict[str, list[View]] = {}
     for run in sorted(runs, key=lambda one: one.not_before or one.scheduled_time):
-        if run.status != "upcoming" or run.held_reason not in _HELD:
+        if run.status != "upcoming" or run.held_reason not in BY_ACCOUNT:
             continue
         task = tasks.get(run.task_id)
         account = accounts.account(run, task) if task else run.account or DEFAULT

@@ -14,11 +14,14 @@ from typing import Literal, Protocol
 
 from ccs.model.job import Job
 from ccs.model.run import Run
+from ccs.model.schedule import Anchor, BeforeReset, WhenAvailable
 from ccs.model.task import Task
 from ccs.schedule.admission import held_reason
 from ccs.schedule.due import ON_TIME, Due, Firing, allowed, grace, next_allowed
-from ccs.usage.gate import Hold
+from ccs.usage.gate import Begun, Hold
 
+# Held by what its account does not admit.
+BY_ACCOUNT = ("limit", "reserve", "budget", "outage")
 BY_SCHEDULE = ("schedule", "catch_up", "startup", "file_watch", "usage")
 # Until when a run is held is worked out anew each time; a shift of less is no news.
 _SAME_TIME = timedelta(minutes=1)
@@ -38,7 +41,11 @@ class Gate(Protocol):
 
     def account(self, run: Run | None, task: Task) -> str: ...
 
-    def held(self, run: Run, task: Task, begun: Sequence[datetime]) -> Hold | None: ...
+    def begun(self, run: Run, task: Task | None) -> Begun: ...
+
+    def held(self, run: Run, task: Task, begun: Sequence[Begun]) -> Hold | None: ...
+
+    def admit(self, run: Run, task: Task) -> None: ...
 
     def fresh_since(self, account: str) -> datetime | None: ...
 
@@ -49,8 +56,14 @@ class OpenGate:
     def account(self, run: Run | None, task: Task) -> str:
         return ""
 
-    def held(self, run: Run, task: Task, begun: Sequence[datetime]) -> Hold | None:
+    def begun(self, run: Run, task: Task | None) -> Begun:
+        return Begun(run.scheduled_time, "")
+
+    def held(self, run: Run, task: Task, begun: Sequence[Begun]) -> Hold | None:
         return None
+
+    def admit(self, run: Run, task: Task) -> None:
+        pass
 
     def fresh_since(self, account: str) -> datetime | None:
         return None
@@ -79,16 +92,20 @@ class Snapshot:
 def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action]:
     """`due` comes in any order; launches go by priority, by the fewest of a job, by age."""
     actions: dict[str, Action] = {}  # one for a run: two would undo each other
+    known_runs = {run.id: run for run in snapshot.runs}
     candidates: dict[str, Run] = {}
     for run in snapshot.runs:
         # A task that cannot be read just now keeps its waiting run.
         if run.status == "upcoming" and run.task_id not in snapshot.unreadable:
-            ended = _no_longer_wanted(run, snapshot.tasks.get(run.task_id), now)
+            by_hand = _is_by_hand(run, known_runs)
+            ended = _no_longer_wanted(run, snapshot.tasks.get(run.task_id), by_hand, now)
             if ended is None:
                 candidates[run.id] = run
             else:
                 actions[run.id] = Action("skip", ended)
-    waiting = {run.task_id: run for run in candidates.values()}
+    # What later slots are counted into: of several, one that has not begun its work.
+    in_turn = sorted(candidates.values(), key=lambda run: run.trigger != "resume")
+    waiting = {run.task_id: run for run in in_turn}
     for one in due:
         fresh, more = _runs_of(one, waiting.get(one.task.id), snapshot, now)
         for action in more:
@@ -99,7 +116,7 @@ def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action
             actions[action.run.id] = action
             if action.run.id in candidates:
                 candidates[action.run.id] = action.run  # counted, and may start all the same
-    for action in _admit(list(candidates.values()), snapshot, now):
+    for action in _Admission(snapshot, now).decide(list(candidates.values())):
         actions[action.run.id] = action
     return list(actions.values())
 
@@ -116,7 +133,7 @@ def _runs_of(
     if not total:
         return [], []
     superseded = waiting is not None and task.overlap == "replace" and waiting.trigger == "resume"
-    if waiting is not None and task.overlap != "allow" and not superseded:
+    if waiting is not None and (task.overlap != "allow" or _is_stuck(waiting)) and not superseded:
         more = {"missed_slots": waiting.missed_slots + total, "last_slot": due.newest}
         return [], [Action("count", waiting.model_copy(update=more))]
     if not firings:
@@ -128,7 +145,7 @@ def _runs_of(
         return [], [_skip(due, total, "overlap", snapshot, now)]
     if task.max_runs is not None:
         firings = firings[-(task.max_runs - snapshot.used.get(task.id, 0)) :]
-    runs = [_new_run(task, firing) for firing in firings]
+    runs = [_new_run(task, firing, due.mark) for firing in firings]
     runs[-1].missed_slots = total - len(runs)
     if superseded and waiting is not None:
         running.append(waiting)
@@ -137,7 +154,13 @@ def _runs_of(
     return runs, []
 
 
-def _new_run(task: Task, firing: Firing) -> Run:
+def _is_stuck(waiting: Run) -> bool:
+    """Its account holds it, and would hold the next one just as well: even runs that may overlap
+    must not pile up while a window is used up. One that is parked has its own work to finish."""
+    return waiting.held_reason in BY_ACCOUNT and waiting.trigger != "resume"
+
+
+def _new_run(task: Task, firing: Firing, mark: datetime | None = None) -> Run:
     return Run(
         id=firing.id,
         task_id=task.id,
@@ -145,6 +168,7 @@ def _new_run(task: Task, firing: Firing) -> Run:
         task_name=task.name,
         trigger=firing.trigger,
         scheduled_time=firing.slot,
+        window_reset=mark,
     )
 
 
@@ -160,29 +184,40 @@ def _skip(due: Due, count: int, reason: str, snapshot: Snapshot, now: datetime) 
     return Action("skip", _ended(run, reason, now))
 
 
-def _no_longer_wanted(run: Run, task: Task | None, now: datetime) -> Run | None:
+def _is_by_hand(run: Run, known: Mapping[str, Run]) -> bool:
+    """Whether somebody asked for it, or for the run that it goes on with."""
+    while run.resumed_from is not None and run.resumed_from in known:
+        run = known[run.resumed_from]
+    return run.trigger == "manual"
+
+
+def _no_longer_wanted(run: Run, task: Task | None, by_hand: bool, now: datetime) -> Run | None:
     """The waiting run as skipped, when nobody wants it any more."""
     if task is None:
         return _ended(run, "disabled", now, "its task is gone")
-    if not task.enabled and run.trigger != "manual":
+    if not task.enabled and not by_hand:
         return _ended(run, "disabled", now)
     if run.trigger not in BY_SCHEDULE:
         return None
     if run.scheduled_time < task.active_since:
         return _ended(run, "expired", now, "the schedule was changed")
     late = now - run.scheduled_time
+    if isinstance(task.schedule, BeforeReset | WhenAvailable) and _has_reset(run, now):
+        return _ended(run, "expired", now, "the window it was for has reset")
+    if isinstance(task.schedule, Anchor) and late > grace(task, run.scheduled_time):
+        return _ended(run, "expired", now)
     if run.held_reason is None and late > max(grace(task, run.scheduled_time), ON_TIME):
         return _ended(run, "expired", now)
     return None
 
 
+def _has_reset(run: Run, now: datetime) -> bool:
+    return run.window_reset is not None and run.window_reset <= now
+
+
 def _ended(run: Run, reason: str, now: datetime, message: str | None = None) -> Run:
     ended = {"status": "skipped", "reason": reason, "message": message, "end_time": now}
     return run.model_copy(update={**ended, "held_reason": None})
-
-
-def _admit(candidates: list[Run], snapshot: Snapshot, now: datetime) -> list[Action]:
-    return _Admission(snapshot, now).decide(candidates)
 
 
 class _Admission:
@@ -194,9 +229,9 @@ class _Admission:
         going_on = [run for run in snapshot.runs if run.status == "running"]
         self.running = [(run.task_id, run.job_id) for run in going_on]
         self.share = Counter(_group(run) for run in going_on)
-        self.begun: dict[str, list[datetime]] = {}  # by account
+        self.begun: dict[str, list[Begun]] = {}  # by account
         for run in going_on:
-            self._note_begun(run, run.start_time)
+            self._note_begun(run)
         self.released: Counter[str] = Counter()
         self._count_window()
 
@@ -221,11 +256,13 @@ class _Admission:
         account = self._account(run)
         self.running.append((run.task_id, run.job_id))
         self.share[_group(run)] += 1
-        self._note_begun(run, self.now)
+        self._note_begun(run)
+        self.snapshot.gate.admit(run, self.snapshot.tasks[run.task_id])
         self.released[account] += run.held_reason == "limit"
 
-    def _note_begun(self, run: Run, began: datetime | None) -> None:
-        self.begun.setdefault(self._account(run), []).append(began or self.now)
+    def _note_begun(self, run: Run) -> None:
+        begun = self.snapshot.gate.begun(run, self.snapshot.tasks.get(run.task_id))
+        self.begun.setdefault(self._account(run), []).append(begun)
 
     def _why_not(self, run: Run) -> Hold | None:
         """Every reason has to be gone at the same moment."""

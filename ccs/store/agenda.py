@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from ccs.store.atomic import Stamp
 
-SOURCES = ("jobs.json", "tasks.json", "runs.json", "settings.json", "cursors.json", "usage.json")
+SOURCES = (
+    *("jobs.json", "tasks.json", "runs.json", "settings.json", "cursors.json"),
+    # These matter only to what waits for its account.
+    *("usage.json", "profiles.json"),
+)
 # In place of a stamp: a change of this file wakes nobody.
 ANY = (0, 0, 0)
 LONGEST_SLEEP = 3600

@@ -15,8 +15,11 @@ from ccs.usage.ledger import Window
 
 @dataclass(frozen=True)
 class Spent:
+    """`unbounded`: in which of `usd` and `tokens` a run goes on that nothing stops."""
+
     usd: float = 0.0
     tokens: int = 0
+    unbounded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Purse:
     budget: Budget
     scope: str
     owner: str
+
+    @property
+    def field(self) -> str:
+        """Of a run's record: whose it is."""
+        return self.scope if self.scope == "profile" else f"{self.scope}_id"
 
 
 Spending = Callable[[Purse, datetime], Spent]
@@ -62,9 +70,12 @@ def held(
     holds = []
     for purse in purses:
         begun, ends = period(purse.budget, known.get(purse.budget.per), zone, now)
-        words = _used_up(purse, spending(purse, begun))
+        spent = spending(purse, begun)
+        words, waits = _used_up(purse, spent), _may_use_it_up(purse, spent)
         if words:
             holds.append(Hold("budget", ends, words))
+        elif waits:
+            holds.append(Hold("budget", None, waits))
     return max(holds, key=lambda hold: hold.until or now, default=None)
 
 
@@ -90,4 +101,11 @@ def _used_up(purse: Purse, spent: Spent) -> str | None:
         return f"${spent.usd:.2f} of ${budget.usd:.2f} per {period_name} of its {purse.scope}"
     if budget.tokens is not None and spent.tokens >= budget.tokens:
         return f"{spent.tokens} of {budget.tokens} tokens per {period_name} of its {purse.scope}"
+    return None
+
+
+def _may_use_it_up(purse: Purse, spent: Spent) -> str | None:
+    for unit in ("usd", "tokens"):
+        if getattr(purse.budget, unit) is not None and unit in spent.unbounded:
+            return f"another run of its {purse.scope} goes on, which may use up the budget"
     return None

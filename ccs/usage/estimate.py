@@ -26,9 +26,3 @@ def window_start(activity: Mapping[str, int], now: datetime, length: timedelta) 
         if activity[minute] > 0 and (start is None or moment >= start + length):
             start = moment
     return start if start is not None and now < start + length else None
-
-
-def tokens_since(activity: Mapping[str, int], start: datetime) -> int:
-    """The minute that `start` lies in counts whole."""
-    first = instant.minute(start)
-    return sum(tokens for minute, tokens in activity.items() if instant.parse(minute) >= first)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ccs.usage.ledger import Account, Window
 
 MARGIN = timedelta(seconds=90)
+_TRIAL = timedelta(minutes=10)
 
 
 class Terms:
@@ -68,6 +69,16 @@ class Terms:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+class Begun:
+    """A run that goes on: when it began, and for which model it asks."""
+
+    __slots__ = ("at", "model")
+
+    def __init__(self, at: datetime, model: str) -> None:
+        self.at = at
+        self.model = model
+
+
 class Hold:
     """Why a run has to wait: the run's `held_reason`, until when (None: nobody can say), words."""
 
@@ -79,8 +90,8 @@ class Hold:
         self.words = words
 
 
-def held(account: Account, terms: Terms, begun: Sequence[datetime], now: datetime) -> Hold | None:
-    """`begun`: when the other runs of the account began that go on or are about to."""
+def held(account: Account, terms: Terms, begun: Sequence[Begun], now: datetime) -> Hold | None:
+    """`begun`: the other runs of the account that go on or are about to."""
     if terms.forced:
         return None
     known = windows_of(account, now)
@@ -89,7 +100,7 @@ def held(account: Account, terms: Terms, begun: Sequence[datetime], now: datetim
     return (
         _outage(account, terms, begun, now)
         or _limit(account, terms, mine, begun, now)
-        or _reserve(terms, mine)
+        or (None if terms.by_hand else _reserve(terms, mine))
     )
 
 
@@ -111,16 +122,14 @@ def spread(task: str, margin: float) -> timedelta:
     return timedelta(seconds=margin * (1 + int(task[:4], 16) % 60 / 90))
 
 
-def _outage(
-    account: Account, terms: Terms, begun: Sequence[datetime], now: datetime
-) -> Hold | None:
+def _outage(account: Account, terms: Terms, begun: Sequence[Begun], now: datetime) -> Hold | None:
     """One run an hour goes through to try it, and any that somebody starts by hand."""
     broken = account.get("outage")
     if not broken or terms.by_hand:
         return None
     tried = moment(broken.get("tried_at"))
     again = now if tried is None or tried > now else tried + windows.PROBE
-    if again <= now and not any(one >= again for one in begun):
+    if again <= now and not any(one.at >= again for one in begun):
         return None
     words = f"{broken.get('reason')}: {broken.get('message')}"
     return Hold("outage", max(again, now), words)
@@ -130,7 +139,7 @@ def _limit(
     account: Account,
     terms: Terms,
     mine: list[Window],
-    begun: Sequence[datetime],
+    begun: Sequence[Begun],
     now: datetime,
 ) -> Hold | None:
     if terms.overage and "overage" in account:
@@ -140,10 +149,17 @@ def _limit(
         until, window = max(ends, key=lambda end: end[0])
         return Hold("limit", until, f"the {window.name} window is used up")
     for one in mine:
-        if one.unproven and any(map(one.is_tried_by, begun)):
+        if one.unproven and any(_tries(run, one, now) for run in begun):
             words = f"another run tries first whether the {one.name} window has reset"
             return Hold("limit", None, words)
     return None
+
+
+def _tries(run: Begun, window: Window, now: datetime) -> bool:
+    """Whether the run is about to tell if the window has reset. One from before the reset tells
+    nothing, nor one for another model; and one that is silent for long is not waited for."""
+    known = windows.concerns(window.name, run.model) and now - run.at < _TRIAL
+    return known and (window.lifts_at is None or run.at >= window.lifts_at)
 
 
 def _refusals(terms: Terms, mine: list[Window], now: datetime) -> Iterator[tuple[datetime, Window]]:

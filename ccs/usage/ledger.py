@@ -31,8 +31,6 @@ _JITTER = timedelta(seconds=90)
 # What a reset may lie ahead of a window's length: servers round, and are asked a little later.
 _SLACK = timedelta(hours=1)
 _SERVED = ("allowed", "allowed_warning")
-# Sources that tell what a window is like when they speak, not what became of a request before.
-_ASKED = ("status_line", "refresh")
 _ALARMS_KEPT = 20
 _MOST_WINDOWS = 30
 
@@ -87,10 +85,6 @@ class Window:
     def unproven(self) -> bool:
         """Its reset has come, but nobody has been answered since: one run has to try."""
         return self.rejected and self.refused_until is None
-
-    def is_tried_by(self, began: datetime) -> bool:
-        """Whether a run that began then tells if it has reset: one from before tells nothing."""
-        return self.lifts_at is None or began >= self.lifts_at
 
     @property
     def resets_at(self) -> datetime | None:
@@ -181,7 +175,8 @@ def _outdates(one: Reading, refusal: Reading, window: Window) -> bool:
     ends, refused = one.resets_at, refusal.resets_at
     if ends is not None and refused is not None and ends - refused > half:
         return True
-    return one.source in _ASKED and one.utilization is not None and one.utilization < 1
+    # A status line repeats what its session heard last, however long ago; a refresh asks.
+    return one.source == "refresh" and one.utilization is not None and one.utilization < 1
 
 
 def _adds_nothing(found: Reading, before: Window) -> bool:
@@ -230,11 +225,13 @@ def tell(
     for name, window in facts["unifiedWindows"].items():
         said = window["status"] or (status if name == own else None)
         used = windows.share(window["utilization"])
+        if facts["isUsingOverage"] and used == 1 and windows.model_of(name) is None:
+            said = "rejected"  # by the plan; what is served now is paid for
         resets_at = windows.reset(window["resetsAt"], name, now)
         changed |= observe(account, name, Reading(source, now, said, used, resets_at), now)
     if own not in {None, "overage", *facts["unifiedWindows"]}:
         changed |= observe(account, own, Reading(source, now, status), now)
-    if status in _SERVED:
+    if status in _SERVED and not facts["isUsingOverage"]:
         changed |= answered(account, model, began, now)
     return _spend(account, facts, now) or changed
 

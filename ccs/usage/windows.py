@@ -46,6 +46,11 @@ def length(window: str) -> timedelta:
     return next((span for name, span in _LENGTHS if window.startswith(name)), WEEK)
 
 
+def is_known(window: str) -> bool:
+    """Whether its name tells how long it is."""
+    return any(window.startswith(name) for name, _ in _LENGTHS)
+
+
 def model_of(window: str) -> str | None:
     """The model that a window is scoped to, as `opus`; None for one that counts all models."""
     if window in _OTHER_NAMES:

@@ -126,6 +126,7 @@ class Ticks:
         if asked is not None:
             kept = {"session_id": asked["session"], "account": asked["terms"]["account"]}
             kept |= {"model": asked["model"], "profile": asked["profile"]}
+            kept |= {"max_budget_usd": asked["max_budget_usd"]}
         began = found.changed(status="running", held_reason=None, start_time=self.now, **kept)
         self.store.runs.put(began)
         return found

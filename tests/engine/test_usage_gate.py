@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from histories import at, job, run, task, uid
 from nights import MINUTE, facts
 
-from ccs.engine import accounts, launch, tasks
+from ccs.claude.outcome import ENDED_UNPAID
+from ccs.engine import accounts, jobs, launch, tasks
 from ccs.engine.usage import clear
 from ccs.model.profile import Profile
+from ccs.usage import ledger
 from ccs.usage.windows import Reading
 
 ONCE = "15 10 * * *"
@@ -33,11 +36,14 @@ def profile(store):
 
 def seen(night, used, window="five_hour", resets="20 12:00", account="default", when=None):
     """A status line told it."""
-    from ccs.usage import ledger
-
     now = when or night.now
     found = Reading("status_line", now, None, used, at(resets))
     night.store.ledger.update(account, lambda one: ledger.observe(one, window, found, now))
+
+
+def limit(night, resets="20 12:00", window="five_hour"):
+    found = Reading("hook", night.now, "rejected", 1.0, at(resets))
+    night.store.ledger.update("default", lambda one: ledger.observe(one, window, found, night.now))
 
 
 def held(night):
@@ -103,12 +109,17 @@ class TestReserve:
         assert held(night) == {uid(1): "reserve"}
 
     @pytest.mark.parametrize("force", [False, True])
-    def test_by_hand_it_holds_too_unless_forced(self, night, profile, force):
-        night.store.tasks.put(task(1, None, profile=profile(reserve={"five_hour": 50})))
+    def test_by_hand_it_does_not_hold_but_a_limit_does_unless_forced(self, night, profile, force):
+        kept = profile(reserve={"five_hour": 50})
+        night.store.tasks.put(*(task(n, None, profile=kept) for n in (1, 2)))
         night.now = at("20 10:20")
         seen(night, 0.9)
+        reserved = tasks.run_now(night.store, uid(2), False, night.now, {})
+        assert reserved.held_reason is None
+        night.launched.clear()
+        limit(night)
         made = tasks.run_now(night.store, uid(1), force, night.now, {})
-        assert made.held_reason == (None if force else "reserve")
+        assert made.held_reason == (None if force else "limit")
         assert night.launched == ([made.id] if force else [])
 
 
@@ -245,6 +256,24 @@ class TestOutage:
         clear(night.store, "default", at("20 10:20"))
         assert night.tick("20 10:21").launched == [other]
 
+    def test_a_canary_that_is_silent_is_waited_for_ten_minutes(self, night):
+        limit(night, "20 10:30")
+        night.store.tasks.put(task(1, ONCE), task(2, ONCE), task(3, ONCE))
+        night.tick("20 10:15")
+        [silent] = night.tick("20 10:32").launched
+        assert night.started(silent)
+        assert night.tick("20 10:41").launched == []
+        assert len(night.tick("20 10:43").launched) == 1
+
+    def test_a_run_for_another_model_does_not_try_the_window_of_this_one(self, night):
+        limit(night, "20 10:30", "seven_day_opus")
+        night.store.tasks.put(task(1, ONCE, model="opus"), task(2, "31 10 * * *", model="sonnet"))
+        night.tick("20 10:15")
+        [sonnet] = night.tick("20 10:31").launched
+        assert night.started(sonnet)
+        [opus] = night.tick("20 10:32").launched
+        assert night.store.runs.get(opus).task_id == uid(1)
+
     def test_a_run_from_before_it_does_not_lift_it(self, night):
         night.store.tasks.put(task(5, "10 10 * * *"))
         [old] = night.tick("20 10:10").launched
@@ -275,6 +304,24 @@ class TestPaidCredits:
         night.tick("20 10:20")
         assert held(night)[uid(3)] is None
         assert held(night)[uid(2)] == "limit"
+
+    def test_a_paid_answer_does_not_let_the_others_spend_too(self, night, profile):
+        """The plan's window is used up, whatever the money buys."""
+        night.store.tasks.put(task(3, "20 10 * * *"))
+        run_id = self.start(night, profile, on_overage="allow")
+        night.end(run_id, message=None)
+        night.tick("20 10:20")
+        assert held(night)[uid(2)] == "limit"
+        assert held(night)[uid(3)] == "limit"
+        assert len(night.tick("20 12:03").launched) == 1
+
+    def test_ended_for_that_it_waits_for_the_plan_s_reset(self, night, profile):
+        run_id = self.start(night, profile)
+        told = {"limit_type": "five_hour", "resets_at": None, "message": ENDED_UNPAID}
+        night.end(run_id, "limited", "usage_limit", **told)
+        [parked] = night.parked()
+        assert parked.parked_until > at("20 15:00")
+        assert night.alarms() == ["overage"]
 
     def test_back_on_the_plan_they_are_over(self, night, profile):
         run_id = self.start(night, profile)
@@ -319,3 +366,104 @@ class TestAccounts:
         launcher = launch.Launcher(night.store, {}, night.now)
         found = night.store.runs.get(resumed)
         assert launcher.accounts.account(found, launcher.tasks.by_id[uid(1)]) == "work"
+
+
+class TestBudgetsOfRunsThatGoOn:
+    LIMIT = ({"per": "day", "usd": 10},)
+
+    def due_together(self, night, profile, **fields):
+        owner = profile(budgets=list(self.LIMIT))
+        night.store.tasks.put(*(task(n, ONCE, profile=owner, **fields) for n in (1, 2, 3)))
+
+    def test_due_together_they_may_not_spend_it_three_times(self, night, profile):
+        self.due_together(night, profile)
+        [run_id] = night.tick("20 10:15").launched
+        assert TestBudgets.most(night, run_id) == "10"
+        assert sorted(filter(None, held(night).values())) == ["budget", "budget"]
+
+    def test_each_with_a_limit_of_its_own_they_run_beside_each_other(self, night, profile):
+        self.due_together(night, profile, max_budget_usd=4)
+        launched = night.tick("20 10:15").launched
+        assert [TestBudgets.most(night, one) for one in launched] == ["4", "4", "2"]
+        assert all(night.started(one) for one in launched)
+
+    def test_what_the_first_has_left_over_the_next_may_spend(self, night, profile):
+        self.due_together(night, profile)
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        assert night.tick("20 10:16").launched == []
+        night.end(run_id, cost_usd=2.5, message=None)
+        [following] = night.tick("20 10:17").launched
+        assert TestBudgets.most(night, following) == "7.5"
+
+    def test_of_tokens_nobody_knows_so_one_goes_after_the_other(self, night):
+        night.store.jobs.put(job(9, 1, 2, budgets=[{"per": "day", "tokens": 500}], max_parallel=5))
+        night.store.tasks.put(*(task(n, ONCE, job_id=uid(9)) for n in (1, 2)))
+        assert len(night.tick("20 10:15").launched) == 1
+
+    def test_two_supervisors_that_knew_nothing_of_each_other(self, night, profile):
+        """Started by hand in the same second: each saw all of it left."""
+        self.due_together(night, profile)
+        night.now = at("20 10:05")
+        first = tasks.run_now(night.store, uid(1), False, night.now, {})
+        second = tasks.run_now(night.store, uid(2), False, night.now, {})
+        assert night.launched == [first.id, second.id]
+        assert night.started(first.id)
+        assert not night.started(second.id)
+
+    def test_a_job_that_spent_it_all_is_not_started_by_hand_without_a_bound(self, night):
+        night.store.jobs.put(job(9, 1, budgets=[{"per": "day", "usd": 5}]))
+        night.store.tasks.put(task(1, None, job_id=uid(9)))
+        TestBudgets().spent(night, 9)
+        night.now = at("20 10:20")
+        _, [step] = jobs.run(night.store, uid(9), night.now, {})
+        assert night.launched == []
+        night.tick("20 10:21")
+        assert held(night) == {uid(1): "budget"}
+        assert step.id
+
+    def test_an_old_record_hides_nothing(self, night):
+        """A run that was held for long stands in runs.json, what was spent since in history."""
+        night.store.tasks.put(task(1, ONCE, budgets=[{"usd": 5}]), task(2, None))
+        moment = at("20 08:00")
+        night.store.history.append(
+            [
+                run(100 + n, task(1), status="success", scheduled_time=moment, end_time=moment,
+                    cost_usd=1).record()
+                for n in range(6)
+            ]
+        )  # fmt: skip
+        old = at("20 08:00") - timedelta(days=30)
+        night.store.runs.put(run(61, task(2), status="success", scheduled_time=old))
+        night.tick("20 10:15")
+        assert held(night) == {uid(1): "budget"}
+
+
+class TestProfilesThatCannotBeRead:
+    @pytest.mark.parametrize("how", ["record", "file"])
+    def test_nothing_runs_without_the_bounds_it_sets(self, night, profile, how):
+        """Not even what its supervisor could run: budgets and reserve would be off."""
+        owner = profile(account="work", budgets=[{"usd": 1}])
+        night.store.tasks.put(task(1, ONCE, profile=owner))
+        path = Path(night.store.profiles.file.path)
+        good = path.read_text()
+        path.write_text(good.replace("1.0", '"five"') if how == "record" else "{")
+        night.tick("20 10:15")
+        assert held(night) == {uid(1): "outage"}
+        path.write_text(good)
+        assert len(night.tick("20 10:16").launched) == 1
+
+
+class TestTheStandIn:
+    @pytest.mark.parametrize("mock", [False, True])
+    def test_it_does_not_take_over_what_the_real_client_began_nor_the_other_way(self, night, mock):
+        night.settings(mock_mode=mock)
+        night.store.tasks.put(task(1, ONCE))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        told = {"limit_type": "five_hour", "resets_at": "2026-11-20T12:00:00.000Z"}
+        night.end(run_id, "limited", "usage_limit", mock=mock, **told)
+        night.settings(mock_mode=not mock)
+        assert night.tick("20 12:05").launched == []
+        night.settings(mock_mode=mock)
+        assert len(night.tick("20 12:06").launched) == 1

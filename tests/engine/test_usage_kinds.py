@@ -6,12 +6,13 @@ import pytest
 from histories import at, task, uid
 from nights import MINUTE, facts
 
+from ccs.model.profile import Profile
 from ccs.usage import ledger
 from ccs.usage.windows import Reading
 
 
-def by(kind, number=1, **fields):
-    return task(number, None).changed(schedule={"schedule_type": kind, **fields})
+def by(kind, number=1, overlap="skip", **fields):
+    return task(number, None, overlap=overlap).changed(schedule={"schedule_type": kind, **fields})
 
 
 @pytest.fixture
@@ -152,8 +153,63 @@ class TestBeforeReset:
         told(0.5, "20 12:00", "20 10:00")
         assert fires(night, "20 12:00", "20 12:30") == []
 
+    def test_held_past_the_reset_it_is_given_up(self, night, told):
+        """In the fresh window it would use what was to be kept."""
+        night.store.tasks.put(by("before_reset"))
+        told(0.5, "20 12:00", "20 10:00")
+        night.tick("20 10:01")
+        other = Reading("hook", at("20 11:14"), "rejected", 1.0, at("20 13:00"))
+        night.store.ledger.update(
+            "default", lambda one: ledger.observe(one, "seven_day", other, at("20 11:14"))
+        )
+        night.tick("20 11:15")
+        [waiting] = night.runs
+        assert waiting.held_reason == "limit"
+        night.tick("20 12:00")
+        found = night.store.runs.get(waiting.id)
+        assert (found.status, found.reason) == ("skipped", "expired")
+
+
+class TestMarks:
+    @pytest.mark.parametrize("kind", ["usage_reset", "when_available", "before_reset"])
+    def test_one_from_a_wrong_clock_does_not_stop_the_schedule(self, night, told, kind):
+        night.store.tasks.put(by(kind))
+        entry = {"id": uid(1), "window_reset": "2027-11-20T10:00:00.000Z"}
+        night.store.cursors.write(night.store.cursors.read(), [entry])
+        told(0.5, "20 12:00", "20 10:00")
+        assert fires(night, "20 10:01", "20 12:05") != []
+
+    @pytest.mark.parametrize("kind", ["usage_reset", "when_available"])
+    def test_a_kill_before_the_cursor_moved_doubles_nothing(self, night, monkeypatch, kind):
+        """Nothing is known of the window, so the mark is another one each minute."""
+        night.store.tasks.put(by(kind, overlap="allow"))
+        with monkeypatch.context() as broken:
+            broken.setattr("ccs.engine.tick._Tick._move_cursors", killed)
+            with pytest.raises(KeyboardInterrupt):
+                night.tick("20 10:01")
+        night.tick("20 10:02")
+        night.tick("20 10:03")
+        assert len(night.runs) == 1
+
+
+def killed(*_):
+    raise KeyboardInterrupt
+
 
 class TestAnchor:
+    def test_held_for_longer_than_its_grace_it_is_given_up(self, night):
+        night.store.tasks.put(by("anchor", anchor_time="06:00"))
+        night.tick("21 05:00")
+        other = Reading("hook", at("21 05:30"), "rejected", 1.0, at("21 12:00"))
+        night.store.ledger.update(
+            "default", lambda one: ledger.observe(one, "seven_day", other, at("21 05:30"))
+        )
+        night.tick("21 06:00")
+        [waiting] = night.runs
+        assert waiting.held_reason == "limit"
+        night.tick("21 07:02")
+        assert night.store.runs.get(waiting.id).reason == "expired"
+
     def test_it_opens_a_window_unless_one_is_open(self, night, told):
         night.store.tasks.put(by("anchor", anchor_time="06:00"))
         assert fires(night, "21 05:55", "21 06:05") == ["21 06:00"]
@@ -203,6 +259,14 @@ class TestTheCheapLook:
         told(0.1, "20 15:40", "20 10:20")
         assert not idle(night, "20 10:20", monkeypatch)
         assert len(night.tick("20 10:20").launched) == 1
+
+    def test_a_change_of_profiles_wakes_it_while_its_account_holds_a_run(self, night, monkeypatch):
+        self.parked(night)
+        assert idle(night, "20 10:17", monkeypatch)
+        born = at("20 10:00")
+        fields = {"id": uid(20), "name": "p", "created_at": born, "updated_at": born}
+        night.store.profiles.put(Profile.checked(fields))
+        assert not idle(night, "20 10:17", monkeypatch)
 
     def test_where_nothing_waits_for_it_a_status_line_wakes_nobody(self, night, told, monkeypatch):
         night.store.tasks.put(task(1, "0 12 * * *"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from datetime import timedelta
 
@@ -10,8 +11,9 @@ from histories import at, job, task, uid
 from nights import MINUTE, facts
 
 from ccs import instant
-from ccs.engine import jobs, settle, tasks
+from ccs.engine import jobs, settle, tasks, usage
 from ccs.engine import runs as run_verbs
+from ccs.errors import Conflict
 
 ONCE = "15 10 * * *"
 
@@ -187,6 +189,21 @@ class TestSeveralWindows:
         assert night.started(parked.id)
         assert night.store.runs.get(parked.id).model == "sonnet"
 
+    @pytest.mark.parametrize("model", ["opus", "default"])
+    def test_it_falls_back_once_and_not_every_minute(self, night, model):
+        """Its own model may be the client's default, and the reset may just have come."""
+        fields = {"fallback_model": "sonnet", "model": model}
+        parked = limited(night, window="seven_day_opus", resets="20 10:15", **fields)
+        assert (parked.model, parked.not_before) == ("sonnet", None)
+        launched = night.tick("20 10:16").launched
+        assert launched == [parked.id]
+        options = calls(night, parked.id)[0]["options"]
+        assert options[options.index("--model") + 1] == "sonnet"
+        assert night.started(parked.id)
+        night.meet_limit(parked.id, at("20 10:15"), "seven_day_sonnet")
+        [again] = night.parked()
+        assert again.not_before > at("20 10:20")
+
     def test_no_other_model_helps_where_all_are_counted(self, night):
         parked = limited(night, resets="20 12:00", model="opus", fallback_model="sonnet")
         assert parked.not_before is not None
@@ -219,6 +236,24 @@ class TestBesideOtherSlots:
         assert len(waiting) == 2
         assert parked.id in waiting
 
+    def test_runs_that_may_overlap_do_not_pile_up_while_the_window_is_used_up(self, night):
+        parked = limited(night, overlap="allow")
+        night.store.tasks.put(task(1, "* * * * *", overlap="allow"))
+        for minute in range(16, 60):
+            night.tick(f"20 10:{minute}")
+        waiting = [one for one in night.runs if one.unfinished and one.id != parked.id]
+        assert [one.missed_slots for one in waiting] == [43]
+
+    def test_of_a_task_run_by_hand_it_goes_on_though_the_task_is_disabled(self, night):
+        night.store.tasks.put(task(1, None, enabled=False))
+        night.now = at("20 10:15")
+        made = tasks.run_now(night.store, uid(1), False, night.now, {})
+        assert night.started(made.id)
+        night.meet_limit(made.id, at("20 12:00"))
+        night.tick("20 10:16")
+        [parked] = night.parked()
+        assert night.tick("20 12:02").launched == [parked.id]
+
     @pytest.mark.parametrize("gone", [False, True])
     def test_a_task_that_nobody_wants_any_more_resumes_nothing(self, night, gone):
         parked = limited(night)
@@ -230,6 +265,24 @@ class TestBesideOtherSlots:
         found = night.store.runs.get(parked.id)
         assert (found.status, found.reason) == ("skipped", "disabled")
 
+    def test_stopped_while_it_met_the_limit_it_does_not_go_on_by_itself(self, night):
+        night.store.tasks.put(task(1, ONCE))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        run_verbs.ask_to_stop(night.store, night.store.runs.get(run_id))
+        night.meet_limit(run_id, at("20 12:00"))
+        assert night.parked() == []
+
+    def test_hours_of_its_task_do_not_let_it_go_on_before_the_reset(self, night):
+        """Nobody wrote the refusal down: the run itself has to know."""
+        fields = {"between": "10:00-11:00"}
+        parked = limited(night, resets="22 10:30", window="seven_day", **fields)
+        os.unlink(night.store.home.usage)
+        night.tick("20 11:30")
+        assert night.tick("21 10:00").launched == []
+        assert night.tick("22 10:31").launched == []
+        assert night.tick("22 10:32").launched == [parked.id]
+
     def test_it_can_be_stopped_while_it_waits(self, night):
         parked = limited(night)
         assert run_verbs.cancel_waiting(night.store, parked.id, at("20 11:00"))
@@ -237,7 +290,56 @@ class TestBesideOtherSlots:
         assert night.store.runs.get(parked.id).status == "cancelled"
 
 
+class TestWrongClocks:
+    @pytest.mark.parametrize("clear", [False, True])
+    def test_parked_by_a_clock_that_was_far_ahead_it_goes_on_all_the_same(self, night, clear):
+        night.store.tasks.put(task(1, ONCE))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        night.now = at("30 11:10")
+        night.meet_limit(run_id, at("30 13:00"))
+        [parked] = night.parked()
+        if clear:
+            usage.clear(night.store, "default", at("20 10:20"))
+        assert night.tick("20 10:21").launched == [parked.id]
+
+    def test_parked_and_then_the_clock_is_put_back_a_little(self, night):
+        parked = limited(night)
+        assert night.tick("20 09:30").launched == []
+        assert night.tick("20 12:02").launched == [parked.id]
+
+
 class TestSteps:
+    @pytest.mark.parametrize("on_failure", ["stop", "continue"])
+    def test_no_later_step_and_no_second_run_while_one_is_parked(self, night, on_failure):
+        night.store.tasks.put(
+            *(task(n, None, job_id=uid(9), after=[uid(n - 1)] if n > 1 else []) for n in (1, 2))
+        )
+        night.store.jobs.put(job(9, 1, 2, on_failure=on_failure))
+        night.now = at("20 10:15")
+        _, [step] = jobs.run(night.store, uid(9), night.now, {})
+        assert night.started(step.id)
+        night.meet_limit(step.id, at("20 12:00"))
+        night.tick("20 10:16")
+        assert [one.task_id for one in night.runs] == [uid(1), uid(1)]
+        with pytest.raises(Conflict):
+            jobs.run(night.store, uid(9), at("20 10:20"), {})
+
+    def test_disabled_while_parked_it_lets_no_later_step_work_on_what_is_half_done(self, night):
+        night.store.tasks.put(
+            *(task(n, None, job_id=uid(9), after=[uid(n - 1)] if n > 1 else []) for n in (1, 2))
+        )
+        night.store.jobs.put(job(9, 1, 2))
+        night.now = at("20 10:15")
+        _, [step] = jobs.run(night.store, uid(9), night.now, {})
+        assert night.started(step.id)
+        night.meet_limit(step.id, at("20 12:00"))
+        tasks.update(night.store, uid(1), {"enabled": False}, at("20 11:00"))
+        night.tick("20 11:01")
+        night.tick("20 11:02")
+        ended = {one.task_id: (one.status, one.reason) for one in night.runs}
+        assert ended[uid(2)] == ("skipped", "after")
+
     def test_a_job_waits_for_its_step_and_goes_on_after_it(self, night):
         night.store.tasks.put(
             *(task(n, None, job_id=uid(9), after=[uid(n - 1)] if n > 1 else []) for n in (1, 2))

@@ -21,7 +21,7 @@ from ccs.host import asking
 from ccs.model.profile import Profile
 from ccs.model.run import Run
 from ccs.model.settings import Settings
-from ccs.usage.gate import Terms, held
+from ccs.usage.gate import Begun, Terms, held
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ class TestWhatTheMachineTells:
             refused(now - 2 * HOUR, None),
             refused(now - 30 * MINUTE, now + HOUR),
         )
-        statusline.record(store.home, "default", line(now, 12), now)
+        statusline.record(store.home, "default", line(now, 12, ahead=4 * HOUR), now)
         usage.refresh(store, None, environment, now)
         window = windows(store.home, now)["five_hour"]
         assert (window.best.source, window.utilization) == ("status_line", 0.12)
@@ -340,13 +340,13 @@ class TestClear:
         account = store.ledger.account("default")
         terms = Terms("0" * 8, "default", reserve={"seven_day": 0.5})
         assert held(account, terms, [], now) is None
-        assert held(account, terms, [now], now) is None
+        assert held(account, terms, [Begun(now, "default")], now) is None
 
     def test_a_parked_run_goes_on(self, store, now):
         statusline.hook(store.home, "default", failed("rate_limit", WEEKLY), now - HOUR)
         resume = Run.checked(
             {"id": uid(7), "task_id": uid(1), "trigger": "resume", "scheduled_time": now - HOUR}
-            | {"not_before": now + 60 * HOUR, "held_reason": "limit", "limit_type": "seven_day"}
+            | {"parked_until": now + 60 * HOUR, "held_reason": "limit", "limit_type": "seven_day"}
         )
 
         def hold():

@@ -283,14 +283,20 @@ def test_a_prompt_file_that_is_a_pipe_does_not_hold_the_run_up(ccs):
 @pytest.mark.parametrize(
     "damage", [{"source": "static"}, {"name": "A=B", "source": "static", "value": "x"}, None]
 )
-def test_a_profile_damaged_by_hand_fails_the_run_and_says_so(ccs, damage):
+def test_a_profile_damaged_by_hand_holds_its_runs_until_it_is_mended(ccs, damage):
+    """Started all the same, a run would be without what the profile bounds."""
     profile = ccs.ok("profiles", "create", "--name", "p", "--env", "A=bcdefg", "-q").out.strip()
     task = ccs.task("x", "--profile", "p")
     path = ccs.store / "profiles.json"
-    document = json.loads(path.read_text())
+    good = path.read_text()
+    document = json.loads(good)
     document["profiles"][0]["env_vars"] = [damage]
     path.write_text(json.dumps(document))
-    ended = ccs.ended(ccs.start(task))
-    assert (ended["status"], ended["reason"]) == ("failed", "env_failed")
-    assert profile not in ended["message"]
+    run_id = ccs.start(task)
+    assert ccs.run(run_id)["held_reason"] == "outage"
+    assert "cannot be read" in ccs.ok("why", task, "-o", "table").out
+    assert profile in ccs("health").out
     assert ccs.launches() == []
+    path.write_text(good)
+    ccs.ok("tick")
+    assert ccs.ended(run_id)["status"] == "success"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ccs.usage.estimate import tokens_since, window_start
+from ccs.usage.estimate import window_start
 
 LENGTH = timedelta(hours=5)
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -60,14 +60,6 @@ def test_minutes_without_tokens_open_no_window():
 def test_now_may_be_told_in_any_zone():
     now = datetime.fromisoformat("2026-11-20T23:00:00+13:00")
     assert window_start(used("09:10"), now, LENGTH) == at("09:10")
-
-
-def test_tokens_are_those_of_the_window_and_its_first_minute_whole():
-    activity = used("09:09", tokens=1) | used("09:10", tokens=10) | used("11:00", tokens=100)
-    assert tokens_since(activity, at("09:10")) == 110
-    assert tokens_since(activity, at("09:10") + timedelta(seconds=59)) == 110
-    assert tokens_since(activity, at("11:01")) == 0
-    assert tokens_since({}, at("09:10")) == 0
 
 
 def test_it_agrees_with_an_account_played_minute_by_minute():

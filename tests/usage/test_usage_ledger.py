@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ccs.claude.events import limit_facts
 from ccs.usage import gate, ledger, windows
-from ccs.usage.gate import Terms
+from ccs.usage.gate import Begun, Terms
 from ccs.usage.parking import resume_at
 from ccs.usage.windows import Reading
 
@@ -264,7 +264,7 @@ class TestWhateverIsTold:
     )
     def test_what_a_hand_wrote_is_passed_over(self, record):
         account = ledger.sound(record)
-        gate.held(account, Terms("0" * 8, "x"), [NOW], NOW)
+        gate.held(account, Terms("0" * 8, "x"), [Begun(NOW, "x")], NOW)
         ledger.answered(account, "sonnet", NOW, NOW)
         ledger.observe(account, "five_hour", refusal(), NOW)
         assert of(account).refused_until == RESET
