@@ -93,13 +93,14 @@ class Gauges:
 
     def _disagreeing(self, window: Record) -> Iterator[Record]:
         """Of the other sources that were told, not worked out, those that say something else."""
-        best, *others = window["readings"]
         if window["guessed"] or window["note"]:
             return
-        for one in others:
+        for one in window["readings"]:
             shares = [one["utilization"], window["utilization"]]
-            ends = [one["resets_at"], best["resets_at"]]
-            if one["source"] in GUESSES or (ends[0] and _moment(ends[0]) <= self.now):
+            ends = [one["resets_at"], window["resets_at"]]
+            if one["source"] in (*GUESSES, window["source"]) or (
+                ends[0] and _moment(ends[0]) <= self.now
+            ):
                 continue
             apart = None not in shares and abs(shares[0] - shares[1]) >= _POINTS
             if apart or (None not in ends and abs(_moment(ends[0]) - _moment(ends[1])) > _APART):

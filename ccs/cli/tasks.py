@@ -198,7 +198,9 @@ def disable(task: str, out: Output) -> None:
 
 def tell_start(run: Run, out: Output) -> None:
     if run.held_reason:
-        out.say(f"run {run.id[:8]} waits ({run.held_reason}); a tick starts it")
+        told = run.record()["not_before"]
+        until = f" until {output.moment(told)}" if told else ""
+        out.say(f"run {run.id[:8]} waits ({run.held_reason}{until}); a tick starts it")
     else:
         out.say(f"started run {run.id[:8]}; follow it: ccs runs log -f {run.id[:8]}")
 

@@ -152,7 +152,7 @@ def meaning(schedule: Kind) -> str:
     if isinstance(schedule, Once):
         return "once"
     if isinstance(schedule, Anchor):
-        return f"opens the {schedule.window} window at {schedule.anchor_time}"
+        return f"to open the {schedule.window} window at {schedule.anchor_time}"
     written = expression(schedule)
     if written:
         return f"{written} ({schedule.timezone})"

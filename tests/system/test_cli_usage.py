@@ -438,3 +438,20 @@ def test_what_makes_no_sense_is_refused(quick, words, code, said):
     done = quick(*words)
     assert (done.code, done.out) == (code, "")
     assert said in done.error["message"] + done.error.get("hint", "")
+
+
+def test_a_run_by_hand_at_a_limit_says_until_when_it_waits(ccs):
+    # The stand-in has an account of its own.
+    ccs("usage", "hook", "--account", "mock", stdin=failed("rate_limit", WEEKLY))
+    done = ccs.ok("tasks", "run", ccs.task("x"), "-o", "table")
+    assert "waits (limit until 20" in done.err
+    assert "a tick starts it" in done.err
+
+
+def test_what_another_source_said_stands_beside_a_refusal(ccs):
+    ccs("usage", "record", stdin=line(used=62))
+    ccs("usage", "hook", stdin=failed("rate_limit", "You've hit your session limit"))
+    shown = ccs.ok("usage", "-o", "table").out
+    assert "refused" in shown
+    assert "but status_line said 62%" in shown
+    assert "but hook" not in shown
