@@ -19,6 +19,10 @@ def main() -> None:
         _supervise(words[1])
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])
+    elif words == ["notify-owed"]:
+        _notify_owed()
+    elif words == ["tidy"]:
+        _tidy()
     else:
         from ccs.cli.main import main as commands
 
@@ -64,6 +68,31 @@ def _scan(task_id: str) -> None:
 
     os.umask(0o077)
     watch.scan(Store(Home.of(os.environ)), task_id)
+
+
+def _notify_owed() -> None:
+    import time
+    from datetime import UTC, datetime
+
+    from ccs.engine.clock import Clock
+    from ccs.engine.deliver import deliver
+    from ccs.store.home import Home
+    from ccs.store.store import Store
+
+    os.umask(0o077)
+    clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
+    deliver(Store(Home.of(os.environ)), os.environ, clock)
+
+
+def _tidy() -> None:
+    from datetime import UTC, datetime
+
+    from ccs.engine.tidy import tidy
+    from ccs.store.home import Home
+    from ccs.store.store import Store
+
+    os.umask(0o077)
+    tidy(Store(Home.of(os.environ)), datetime.now(UTC))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ FLOORS = {
     "ccs.model": (0, "ground"),
     "ccs.schedule": (0, "ground"),
     "ccs.usage": (0, "ground"),
+    "ccs.notify": (0, "ground"),
     "ccs.claude": (0, "ground"),
     "ccs.claude.mock": (1, "mock"),
     "ccs.claude.transcripts": (1, "transcripts"),
@@ -33,7 +34,7 @@ FLOORS = {
 }
 OUTSIDE = {
     0: {"pydantic", "croniter"},
-    1: {"pydantic", "psutil", "filelock", "platformdirs"},
+    1: {"apprise", "keyring", "pydantic", "psutil", "filelock", "platformdirs"},
     2: set(),
     3: {"click", "tabulate", "platformdirs"},
 }

@@ -138,6 +138,9 @@ class Stream:
         self.cost_usd: float | None = None
         self.turns: int | None = None
         self.tool_calls = 0
+        # Asked for and not answered yet; and how long the client waits before it tries again.
+        self.open_tools: set[str] = set()
+        self.retry_seconds = 0.0
         self.permission_denials: list[Event] = []
         self._denied: set[str] = set()
         self._models: set[str] = set()
@@ -161,8 +164,11 @@ class Stream:
     def feed(self, event: Event) -> None:
         self.session_id = word(event.get("session_id")) or self.session_id
         kind = event.get("type")
+        self.retry_seconds = 0.0
         if kind == "assistant":
             self._assistant(event)
+        elif kind == "user":
+            self._answered(event)
         elif kind == "rate_limit_event":
             self._rate_limit(limit_facts(event.get("rate_limit_info")))
         elif kind == "result":
@@ -175,6 +181,7 @@ class Stream:
         elif kind == "system" and event.get("subtype") == "api_retry":
             self.api_retry = {key: number(event.get(key)) for key in _RETRY_COUNTS}
             self.api_retry["error"] = word(event.get("error"))
+            self.retry_seconds = (number(event.get("retry_delay_ms")) or 0.0) / 1000
 
     def _init(self, event: Event) -> None:
         self.began = True
@@ -191,7 +198,17 @@ class Stream:
             self.api_error = _error_facts(event) if failed else None
         self._see_usage(message)
         blocks = listing(message.get("content"))
-        self.tool_calls += sum(mapping(block).get("type") == "tool_use" for block in blocks)
+        used = [one for one in map(mapping, blocks) if one.get("type") == "tool_use"]
+        self.tool_calls += len(used)
+        for one in used:
+            if len(self.open_tools) < _OPEN_MESSAGES:
+                self.open_tools.add(word(one.get("id")) or "")
+
+    def _answered(self, event: Event) -> None:
+        """The results of tools come as a message of the user's."""
+        for block in listing(mapping(event.get("message")).get("content")):
+            if mapping(block).get("type") == "tool_result":
+                self.open_tools.discard(word(mapping(block).get("tool_use_id")) or "")
 
     def _see_model(self, name: object) -> None:
         model = word(name)
@@ -219,6 +236,7 @@ class Stream:
                 self.first_windows.setdefault(name, window)
 
     def _result(self, event: Event) -> None:
+        self.open_tools.clear()
         self.result = _result_facts(event)
         # Each result counts the turns since the one before it.
         self.turns = (self.turns or 0) + int(number(event.get("num_turns")) or 0)

@@ -38,6 +38,7 @@ _ENDED_BY_US = {
     "stop": "stopped",
     "replaced": "replaced by a newer run of its task",
     "timeout": "not done when its time ran out",
+    "hung": "showed no sign of life for too long",
     "shutdown": "its supervisor was told to end",
     "overage": ENDED_UNPAID,
 }
@@ -176,6 +177,7 @@ _RULES: tuple[tuple[str, str | None, Callable[[_Case], bool]], ...] = (
     # Its time ran out while the client waited for the reset (on_limit hold).
     ("limited", "usage_limit", lambda c: c.ended_by == "timeout" and c.refused_by_a_window),
     ("failed", "timeout", lambda c: c.ended_by == "timeout"),
+    ("failed", "hung", lambda c: c.ended_by == "hung"),
     ("lost", "shutdown", lambda c: c.ended_by == "shutdown"),
     ("limited", "usage_limit", lambda c: c.ended_by == "overage"),
     ("limited", "usage_limit", lambda c: c.limited),

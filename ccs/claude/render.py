@@ -61,11 +61,11 @@ def _assistant(event: Event) -> list[str]:
         if block.get("type") == "text" and isinstance(block.get("text"), str):
             shown.append(block["text"])
         elif block.get("type") == "tool_use":
-            shown.append(_tool_call(block))
+            shown.append(tool_call(block))
     return shown
 
 
-def _tool_call(block: Event) -> str:
+def tool_call(block: Event) -> str:
     given = mapping(block.get("input"))
     told = next((text for key in _TELLING if (text := _short(given.get(key)))), "")
     return f"→ {_short(block.get('name')) or 'a tool'}" + (f": {told}" if told else "")
@@ -138,13 +138,13 @@ def _informational(event: Event) -> list[str]:
 
 def _result(event: Event) -> list[str]:
     usage, cumulative = model_usage(event)
-    tokens, cost = spent(usage)
+    used, cost = spent(usage)
     turns = _amount(event.get("num_turns"))
     counts = [
         f"{turns:.0f} turn{'' if turns == 1 else 's'}",
         f"{_amount(event.get('duration_ms')) / 1000:.1f} s",
         f"${_amount(event.get('total_cost_usd')) if cumulative else cost:.4f}",
-        f"{_tokens(sum(tokens.values()) - tokens['output'])} in / {_tokens(tokens['output'])} out",
+        f"{tokens(sum(used.values()) - used['output'])} in / {tokens(used['output'])} out",
     ]
     if event.get("is_error") is False:
         return ["✓ done: " + ", ".join(counts)]
@@ -156,7 +156,7 @@ def _result(event: Event) -> list[str]:
     return [f"✗ failed: {', '.join(counts)}: {why}"]
 
 
-def _tokens(count: int) -> str:
+def tokens(count: int) -> str:
     if count < 100:
         return str(count)
     return f"{count / 1e3:.1f}k" if count < 1e6 else f"{count / 1e6:.1f}M"

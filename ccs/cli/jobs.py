@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params, spending
+from ccs.cli import output, params, spending, worktrees
 from ccs.cli.output import Column, Output, Record
 from ccs.cli.spending import budget_option
 
 if TYPE_CHECKING:
     from ccs.engine.jobs import Deleted
-    from ccs.model.job import Job
 
 COLUMNS: list[Column] = [
     ("ID", output.short_id),
@@ -29,10 +28,11 @@ _fields = params.options(
     click.option(
         "--use-worktree/--no-worktree",
         default=None,
-        help="Run in a git worktree (not yet: refused).",
+        help="Run in a git worktree of the job's own, below trees/.",
     ),
     click.option("--worktree-name", help="Its directory below trees/, and its branch."),
-    click.option("--worktree-branch", help="The branch it starts from."),
+    click.option("--worktree-branch", help="What it starts from. Else: main, or HEAD."),
+    click.option("--worktree-setup", help="A shell line, run once in the new worktree."),
     click.option("--profile", help="Profile of tasks that name none ('none' takes it away)."),
     click.option(
         "--on-failure", type=click.Choice(["stop", "continue"]), help="When a task fails."
@@ -84,7 +84,6 @@ def create(name: str, working_directory: str | None, out: Output, **given: Any) 
     fields = {"name": name, "working_directory": place, **_job_fields(store, given)}
     job = verbs.create(store, fields, params.now())
     out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
-    _tell_limits(job, out)
     out.record(job.record())
 
 
@@ -119,7 +118,6 @@ def update(
     fields = params.given({"name": name, "status": status}) | _job_fields(store, given)
     params.something(fields | place)
     changed = verbs.update(store, job, fields, place, params.now())
-    _tell_limits(changed, out)
     out.record(changed.record())
 
 
@@ -197,9 +195,7 @@ def set_order(job: str, tasks: tuple[str, ...], out: Output) -> None:
     out.record(verbs.set_order(params.store(), job, list(tasks), params.now()).record())
 
 
-def _tell_limits(job: Job, out: Output) -> None:
-    if job.working_directory.use_git_worktree:
-        out.say("warning: this version of ccs cannot run in a git worktree; runs will be refused")
+jobs.add_command(worktrees.worktree)
 
 
 def _what(deleted: Deleted) -> str:
@@ -212,6 +208,7 @@ def _worktree(given: dict[str, Any]) -> Record:
             "use_git_worktree": given["use_worktree"],
             "worktree_name": given["worktree_name"],
             "worktree_branch": given["worktree_branch"],
+            "worktree_setup": given["worktree_setup"],
         }
     )
 

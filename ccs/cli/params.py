@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     R = TypeVar("R", bound=Record)
 
 Command = Callable[..., Any]
+COUNT = click.IntRange(0, 1_000_000_000)
 
 
 def now() -> datetime:
@@ -159,6 +160,38 @@ def something(fields: dict[str, Any]) -> dict[str, Any]:
         command = click.get_current_context().command_path
         raise InvalidInput("nothing to change was named", f"{command} --help lists what can be")
     return fields
+
+
+def past(words: str, now: datetime) -> datetime:
+    """So long ago, or a time. Raises InvalidInput."""
+    from ccs import duration
+
+    try:
+        return now - duration.parse(words)
+    except InvalidInput:
+        return last_moment(words, now)
+
+
+def last_moment(words: str, now: datetime) -> datetime:
+    """A bare clock time is the last such time: what is asked about has mostly happened.
+
+    Raises InvalidInput.
+    """
+    from zoneinfo import ZoneInfo
+
+    from ccs.host import zone
+    from ccs.schedule import at
+
+    local = ZoneInfo(zone.local_name(os.environ))
+    moment = at.parse(words, now, local)
+    if moment > now and len(words.strip()) <= len("09:00") and ":" in words:
+        return at.parse(words, now - timedelta(days=1), local)
+    return moment
+
+
+def can_redraw() -> bool:
+    """Whether standard output is a terminal that knows how to go back."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def confirm(question: str, sure: bool) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLUMNS: list[Column] = [
     ("WHEN", lambda row: output.moment(row["at"])),
     ("TASK", lambda row: row["task_name"]),
+    ("PERMISSIONS", lambda row: row["permissions"] or ""),
     ("WHAT", lambda row: row["what"]),
     ("WHY", lambda row: row["why"]),
 ]
@@ -42,7 +43,9 @@ def plan(span: str, task: str | None, out: Output) -> None:
     until = now + duration.parse(span)
     params.listed(store.tasks, out)
     rows = forecast.forecast(store, now, until, said(out), task)
-    out.records("plan", [row.record() for row in rows], COLUMNS)
+    trust = {one.id: one.permissions for one in store.tasks.read().records}
+    records = [{**row.record(), "permissions": trust.get(row.task_id)} for row in rows]
+    out.records("plan", records, COLUMNS)
     if rows and not report.is_ticking(store, now):
         out.say(f"warning: {report.NO_TICK}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,11 @@ _fields = params.options(
     click.option(
         "--env-from",
         multiple=True,
-        metavar="NAME=SOURCE:VALUE",
-        help="Looked up at each run. SOURCE is env (another variable), file (a path) or command "
-        "(a shell line).",
+        metavar="NAME=SOURCE:WHERE",
+        help="Looked up at each run; what is missing or empty fails it. env: another variable. "
+        "file: a path. command: a shell line. keychain (macOS only) and keyring (needs the extra "
+        "ccs[keyring]): SERVICE/ACCOUNT. aws_sm: a secret, aws_ssm: a parameter, by the aws "
+        "command; WHERE may go on with ,region=… ,profile=… (of AWS) and ,json_key=….",
     ),
     click.option("--unset-env", multiple=True, metavar="NAME", help="Not passed on to the run."),
     click.option(
@@ -94,14 +97,17 @@ def create(name: str | None, template: str | None, out: Output, **options: Any) 
     \b
     Examples:
       ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.keys/work
+      ccs profiles create --name ci \\
+        --env-from ANTHROPIC_API_KEY=aws_sm:prod/claude,region=eu-central-1,json_key=api_key
       ccs profiles create --template zai
     """
     from ccs.engine import profiles as verbs
 
     if name is None and template is None:
         raise InvalidInput("a profile needs a --name")
-    fields = _fields_of(name, options, out)
+    fields = _fields_of(name, options)
     profile = verbs.create(params.store(), fields, template, params.now())
+    _warn(profile, fields, out)
     short = profile.id[:8]
     out.say(f"created profile {profile.name!r}; use it: ccs tasks create --profile {short} …")
     if template == "zai":
@@ -126,10 +132,11 @@ def update(
     """
     from ccs.engine import profiles as verbs
 
-    fields = _fields_of(name, options, out)
+    fields = _fields_of(name, options)
     if not remove_env:
         params.something(fields)
     changed = verbs.update(params.store(), profile, fields, remove_env, params.now())
+    _warn(changed, fields, out)
     out.record(changed.masked())
 
 
@@ -150,7 +157,17 @@ def delete(profile: str, yes: bool, force: bool, out: Output) -> None:
     out.done(f"deleted profile {found.name!r}", {"id": found.id, "name": found.name})
 
 
-def _fields_of(name: str | None, options: dict[str, Any], out: Output) -> dict[str, Any]:
+def _warn(profile: Profile, fields: dict[str, Any], out: Output) -> None:
+    """Only of the variables that were given now."""
+    from ccs.engine import profiles as verbs
+
+    given = {variable["name"] for variable in fields.get("env_vars", ())}
+    for name, doubt in verbs.doubts(profile, os.environ):
+        if name in given:
+            out.say(f"warning: {doubt}")
+
+
+def _fields_of(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
     names = ("description", "account", "claude_path", "config_dir", "on_overage")
     fields = params.given({"name": name} | {one: options[one] for one in names})
     fields |= params.given({"budgets": spending.budgets(options["budgets"])})
@@ -161,17 +178,14 @@ def _fields_of(name: str | None, options: dict[str, Any], out: Output) -> dict[s
         *_variables("--env-from", options["env_from"]),
         *({"name": one, "source": "unset"} for one in options["unset_env"]),
     ]
-    for variable in variables:
-        if variable["source"] != "unset" and not variable["value"]:
-            out.say(f"warning: {variable['name']} is empty; runs will fail until it has a value")
     return fields | ({"env_vars": variables} if variables else {})
 
 
-def _variables(option: str, given: tuple[str, ...]) -> Iterator[dict[str, str]]:
+def _variables(option: str, given: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Errors tell the place, never the text: it may be a secret whose name was forgotten."""
-    from ccs.model.sources import LATER_SOURCES, SOURCES
+    from ccs.model.sources import AWS_SOURCES, OTHER_NAMES, SOURCES
 
-    form = "NAME=VALUE" if option == "--env" else "NAME=SOURCE:VALUE"
+    form = "NAME=VALUE" if option == "--env" else "NAME=SOURCE:WHERE"
     for place, words in enumerate(given, 1):
         name, equals, value = words.partition("=")
         source, colon = "static", ":"
@@ -179,9 +193,35 @@ def _variables(option: str, given: tuple[str, ...]) -> Iterator[dict[str, str]]:
             source, colon, value = value.partition(":")
         if not equals or not colon:
             raise InvalidInput(f"{option} number {place} is not of the form {form}")
-        if source not in (*SOURCES, *LATER_SOURCES):
+        source = OTHER_NAMES.get(source, source)
+        if source not in SOURCES:
             raise InvalidInput(f"{name}: the source is none of {', '.join(SOURCES)}", form)
-        yield {"name": name, "source": source, "value": value}
+        if source in AWS_SOURCES:
+            yield {"name": name, "source": source, **_in_aws(name, source, value)}
+        else:
+            yield {"name": name, "source": source, "value": value}
+
+
+def _in_aws(name: str, source: str, words: str) -> dict[str, Any]:
+    """What is asked for, and how, as in `prod/claude,region=eu-central-1`: neither the names of
+    secrets nor those of parameters can hold a comma.
+    """
+    from ccs.model.sources import AWS_OPTIONS
+
+    value, *options = words.split(",")
+    config: dict[str, Any] = {}
+    for option in options:
+        key, _, chosen = option.partition("=")
+        key = key.strip().replace("-", "_")
+        known = key in AWS_OPTIONS and (key != "decrypt" or source == "aws_ssm")
+        if not known or not chosen or (key == "decrypt" and chosen not in ("true", "false")):
+            more = " or decrypt=true|false" if source == "aws_ssm" else ""
+            raise InvalidInput(
+                f"{name}: after the comma {source} takes region=, profile=, json_key={more}",
+                f"as in {name}={source}:prod/claude,region=eu-central-1,json_key=api_key",
+            )
+        config[key] = chosen == "true" if key == "decrypt" else chosen
+    return {"value": value, "config": config or None}
 
 
 def _tell_key(profile: Profile, out: Output) -> None:

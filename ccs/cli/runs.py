@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import shlex
 from itertools import islice
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import again, keep, output, params, rundiff, runlog
 from ccs.cli.output import Column, Output, Record
 from ccs.errors import EXIT_RUN_FAILED, InvalidInput
-from ccs.text import plain
 
 
 def _took(run: Record) -> str:
@@ -31,14 +29,12 @@ COLUMNS: list[Column] = [
     ("TASK", lambda run: run["task_name"]),
     ("STATUS", lambda run: run["status"] + (" (mock)" if run["mock"] else "")),
     ("REASON", _why),
+    ("PERMISSIONS", lambda run: run.get("permissions") or ""),
     ("TRIGGER", lambda run: run["trigger"]),
     ("SCHEDULED", lambda run: output.moment(run["scheduled_time"])),
     ("TOOK", _took),
     ("COST", lambda run: "" if run["cost_usd"] is None else f"${run['cost_usd']:.4f}"),
 ]
-
-
-_COUNT = click.IntRange(0, 1_000_000_000)
 
 
 @click.group()
@@ -50,35 +46,106 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("-n", "--limit", type=_COUNT, default=10, show_default=True, help="At most.")
+@click.option("-n", "--limit", type=params.COUNT, default=10, show_default=True, help="At most.")
 @click.option("--task", help="Only runs of this task.")
-@click.option("--status", help="Only runs of this status.")
+@click.option("--job", help="Only runs of this job.")
+@click.option("--status", multiple=True, help="Only runs of this status; repeatable.")
+@click.option("--since", help="Only slots since then: 2d, 09:00, 2026-12-24.")
+@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @params.output_options
-def list_(limit: int, task: str | None, status: str | None, out: Output) -> None:
-    """List runs, newest first.
+def list_(
+    limit: int,
+    task: str | None,
+    job: str | None,
+    status: tuple[str, ...],
+    since: str | None,
+    watch: bool,
+    out: Output,
+) -> None:
+    """List runs, newest first. Those with bypass permissions could do anything you may do.
 
     \b
-    Example:
-      ccs runs list --task nightly --status failed -n 3
+    Examples:
+      ccs runs list --task nightly --status failed --status lost -n 3
+      ccs runs list --since 2d --watch
     """
+    from ccs.report import runlist
+
     store = params.store()
-    _check_status(status)
     params.listed(store.runs, out)
-    wanted = store.tasks.find(task).id if task else None
-    found = (
-        run
-        for run in store.every_run()
-        if wanted in (None, run.task_id) and status in (None, run.status)
+    wanted = runlist.Wanted(
+        store.tasks.find(task).id if task else None,
+        store.jobs.find(job).id if job else None,
+        _statuses(status),
+        None if since is None else params.past(since, params.now()),
     )
-    out.records("runs", [run.record() for run in islice(found, limit)], COLUMNS)
+
+    def found(most: int) -> list[Record]:
+        trust = runlist.Trust(store)
+        return [trust.record(run) for run in islice(runlist.chosen(store, wanted), most)]
+
+    if not watch:
+        out.records("runs", found(limit), COLUMNS)
+        return
+    from ccs.cli.redraw import redraw
+
+    # Two lines are the table's head; one stays free, or the terminal would scroll.
+    redraw(lambda height: output.table(found(min(limit, height - 3)), COLUMNS), params.clock())
 
 
 @runs.command()
 @click.argument("run")
 @params.output_options
 def get(run: str, out: Output) -> None:
-    """Show a run. RUN is an id or a unique prefix of one."""
-    out.record(params.store().find_run(run).record())
+    """Show a run; for what it was denied, the rules that would have let that pass."""
+    from ccs.report import runlist
+
+    store = params.store()
+    record = runlist.described(store, store.find_run(run))
+    out.record(record)
+    allowed = runlist.permitting(store, record)
+    if allowed is not None:
+        task, rules = record["task_id"][:8], shlex.quote(",".join(allowed))
+        out.say(f"to let that pass: ccs tasks update {task} --allowed-tools {rules}")
+
+
+@runs.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--timeout", help="Wait this long at most, as in 30m; exit 124 then. They run on.")
+@params.output_options
+def wait(runs: tuple[str, ...], timeout: str | None, out: Output) -> None:
+    """Wait until the runs have ended; exit 5 unless all succeeded."""
+    from ccs import duration
+    from ccs.engine import runs as verbs
+
+    clock, store = params.clock(), params.store()
+    left = None if timeout is None else duration.parse(timeout).total_seconds()
+    deadline = None if left is None else clock.monotonic() + left
+    ended = []
+    for one in verbs.chosen_runs(store, list(runs)):
+        left = None if deadline is None else max(0.0, deadline - clock.monotonic())
+        ended.append(verbs.wait(store, one.id, clock, left))
+        out.say(output.ending(ended[-1].record()))
+    out.records("runs", [one.record() for one in ended], COLUMNS)
+    if any(one.status != "success" for one in ended):
+        raise click.exceptions.Exit(EXIT_RUN_FAILED)
+
+
+@runs.command("open")
+@click.argument("run")
+def open_(run: str) -> None:
+    """Print the command that resumes the session of a run by hand.
+
+    \b
+    Example:
+      eval "$(ccs runs open 3fa85f64)"
+    """
+    from ccs.report import byhand
+
+    found = byhand.resuming(params.store(), run)
+    for warning in found.warnings:
+        Output().say(f"warning: {warning}")
+    click.echo(found.command)
 
 
 @runs.command()
@@ -93,20 +160,9 @@ def stop(run: str, out: Output) -> None:
     out.record(ended.record())
 
 
-@runs.command()
-@click.argument("run")
-@click.option("-f", "--force", is_flag=True, help="Even beside another run of its task.")
-@params.output_options
-def restart(run: str, force: bool, out: Output) -> None:
-    """Run the task of a run again, as the task is now."""
-    from ccs.cli.tasks import tell_start
-    from ccs.engine import tasks
-
-    store = params.store()
-    task_id = store.find_run(run).task_id
-    started = tasks.run_now(store, task_id, force, params.now(), os.environ)
-    tell_start(started, out)
-    out.record(started.record())
+runs.add_command(again.restart)
+runs.add_command(again.proceed)
+runs.add_command(rundiff.diff)
 
 
 @runs.command()
@@ -130,48 +186,17 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, out: Output) -> None:
         out.records("runs", [{"id": one.id} for one in gone], [])
 
 
-@runs.command()
-@click.argument("run")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
-@click.option("-n", "--lines", type=_COUNT, help="Only the last N lines.")
-@click.option("--raw", is_flag=True, help="The client's stream-json as it came.")
-@click.option("--exit-status", is_flag=True, help="Exit 5 unless the run has succeeded.")
-def log(run: str, follow: bool, lines: int | None, raw: bool, exit_status: bool) -> None:
-    """Print the log of a run.
-
-    \b
-    Examples:
-      ccs runs log -f 3fa85f64
-      ccs runs log --raw 3fa85f64 | jq -r .type
-    """
-    from ccs.engine import runs as verbs
-    from ccs.report import logs
-
-    store = params.store()
-    found = store.find_run(run)
-    tail = logs.Tail(store.home.stream(found.id) if raw else store.home.log(found.id))
-    show = click.echo if raw and not sys.stdout.isatty() else _show
-    ended = not found.unfinished
-    for line in tail.fresh(ended) if lines is None else tail.last(lines, ended):
-        show(line)
-    if follow:
-        for state in verbs.follow(store, found.id, params.clock()):
-            found = state  # read before the lines: what a finished run wrote is all there then
-            for line in tail.fresh(not found.unfinished):
-                show(line)
-    Output().say(output.ending(found.record()))
-    if exit_status and found.status != "success":
-        raise click.exceptions.Exit(EXIT_RUN_FAILED)
+runs.add_command(runlog.log)
+runs.add_command(keep.prune)
 
 
-def _show(line: str) -> None:
-    click.echo(plain(line))
-
-
-def _check_status(given: str | None) -> None:
+def _statuses(given: tuple[str, ...]) -> frozenset[str]:
     from typing import get_args
 
     from ccs.model.run import Status
 
-    if given is not None and given not in get_args(Status):
-        raise InvalidInput(f"{given!r} is no status", f"one of {', '.join(get_args(Status))}")
+    known = get_args(Status)
+    for one in given:
+        if one not in known:
+            raise InvalidInput(f"{one!r} is no status", f"one of {', '.join(known)}")
+    return frozenset(given)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from ccs.cli import params, spending
+from ccs.cli.notifyoptions import notify_fields, notify_option
 from ccs.cli.output import Output
 from ccs.cli.scheduleoptions import schedule_fields
 from ccs.cli.spending import budget_option
@@ -49,7 +50,10 @@ task_options = params.options(
         help="bypass, acceptEdits, default, plan, auto, dontAsk or manual. On create: bypass, "
         "which lets the agent do anything you may do.",
     ),
-    click.option("--session-mode", help="new; reuse and fork are kept, but not run yet."),
+    click.option(
+        "--session-mode",
+        help="new (on create); reuse: one session for all runs; fork: each from the last one's.",
+    ),
     click.option("--allowed-tools", multiple=True, help="Comma list; repeatable; '' empties it."),
     click.option("--disallowed-tools", multiple=True, help="Comma list; repeatable."),
     click.option("--append-system-prompt", help="Added to the client's system prompt."),
@@ -68,9 +72,16 @@ task_options = params.options(
     click.option("--grace", help="How late a slot may still run, as in 2h."),
     click.option("--after", multiple=True, help="In its job: only after this task; repeatable."),
     click.option("--priority", type=int, help="Higher goes first when places are short."),
-    click.option("--verify", help="A command that decides success. Kept, but not run yet."),
+    click.option("--verify", help="A shell line that decides whether a run was a success."),
+    click.option("--verify-timeout", metavar="SPAN", help="Its longest. On create: 10m."),
     click.option(
-        "--until-green", type=int, help="Rounds of sending verify's output back. Not yet."
+        "--until-green", type=int, help="How often what failed goes back to the agent, to mend it."
+    ),
+    click.option("--first-output-timeout", metavar="SPAN", help="Hung, if nothing came till then."),
+    click.option(
+        "--idle-timeout",
+        metavar="SPAN",
+        help="Hung, if it is silent for that long while none of its tools runs.",
     ),
     click.option("--isolation", help="none; worktree and tmux are kept, but not run yet."),
     click.option(
@@ -79,7 +90,13 @@ task_options = params.options(
         "client waits for it, within the timeout).",
     ),
     budget_option,
-    click.option("--retry-attempts", type=int, help="Attempts in all. Kept, not acted on yet."),
+    notify_option,
+    click.option("--retry-attempts", type=int, help="Attempts in all."),
+    click.option("--retry-delay", metavar="SPAN", help="Before the second attempt; then longer."),
+    click.option("--retry-backoff", type=float, help="By how much longer each time; 2 doubles."),
+    click.option("--retry-on", multiple=True, metavar="REASON", help="Retried; repeatable."),
+    click.option("--client-retries", type=int, help="Of one request, by the client itself."),
+    click.option("--disable-after", type=int, help="So many failures in a row; 0: never."),
     click.option("--tag", "tags", multiple=True, help="A word to find it by; repeatable."),
     click.option("--enabled/--disabled", default=None, help="Whether its schedule counts."),
     click.option(
@@ -94,7 +111,8 @@ _PLAIN = (
     *("name", "prompt_type", "enabled", "priority", "commit_on_success"),
     *("fallback_model", "append_system_prompt", "max_turns", "max_budget_usd", "timeout"),
     *("session_mode", "isolation", "overlap", "catch_up", "grace"),
-    *("verify", "until_green", "on_limit"),
+    *("verify", "verify_timeout", "until_green", "on_limit", "disable_after"),
+    *("first_output_timeout", "idle_timeout"),
 )
 
 
@@ -117,12 +135,25 @@ def task_fields(
             "add_dirs": _words(tuple(_directory(one, out) for one in options["add_dirs"])),
         }
     )
-    if options["retry_attempts"] is not None:
-        fields["retry"] = {"max_attempts": options["retry_attempts"]}
+    fields |= _retry(options)
     if options["after"]:
         fields["after"] = [one for one in options["after"] if one]
     fields |= schedule_fields(options, present)
+    fields |= notify_fields(store, options["notify"], present)
     return fields | _model(options["model"]) | _references(store, options)
+
+
+def _retry(options: dict[str, Any]) -> dict[str, Any]:
+    fields = params.given(
+        {
+            "max_attempts": options["retry_attempts"],
+            "delay": options["retry_delay"],
+            "backoff_multiplier": options["retry_backoff"],
+            "on": _words(options["retry_on"]),
+            "client": options["client_retries"],
+        }
+    )
+    return {"retry": fields} if fields else {}
 
 
 def _references(store: Store, options: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, taskedit
 from ccs.cli.output import Column, Output, Record
 from ccs.cli.scheduleoptions import schedule_options
 from ccs.cli.taskoptions import task_fields, task_options
@@ -100,7 +100,7 @@ def create(out: Output, **options: Any) -> None:
     task = verbs.create(store, fields, now)
     out.say(f"created task {task.name!r}; try it now: ccs tasks run {task.id[:8]}")
     _tell_limits(store, task, out)
-    _tell_schedule(store, task, now, out)
+    tell_schedule(store, task, now, out)
     out.record(task.record())
 
 
@@ -125,7 +125,7 @@ def update(task: str, out: Output, **options: Any) -> None:
     changed = verbs.update(store, present.id, fields, now)
     _tell_limits(store, changed, out)
     if "schedule" in fields:
-        _tell_schedule(store, changed, now, out)
+        tell_schedule(store, changed, now, out)
     out.record(changed.record())
 
 
@@ -196,6 +196,27 @@ def disable(task: str, out: Output) -> None:
     _switch(task, False, out)
 
 
+tasks.add_command(taskedit.edit)
+tasks.add_command(taskedit.duplicate)
+
+
+@tasks.command()
+@click.argument("task")
+@params.output_options
+def approve(task: str, out: Output) -> None:
+    """Agree to the hooks and MCP servers that the task's directory has now.
+
+    Runs wait when these have changed since the task was made or last approved: what a repository
+    starts by itself runs with the task's permissions. Look at .claude/settings*.json and .mcp.json
+    there first.
+    """
+    from ccs.engine import tasks as verbs
+
+    approved, place = verbs.approve(params.store(), task, params.now())
+    out.say(f"approved {approved.name!r} in {place}; the next tick starts what waited for it")
+    out.record(approved.record())
+
+
 def tell_start(run: Run, out: Output) -> None:
     if run.held_reason:
         told = run.record()["not_before"]
@@ -211,7 +232,7 @@ def _switch(task: str, enabled: bool, out: Output) -> None:
     store, now = params.store(), params.now()
     changed = verbs.update(store, task, {"enabled": enabled}, now)
     if enabled:
-        _tell_schedule(store, changed, now, out)
+        tell_schedule(store, changed, now, out)
     out.record(changed.record())
 
 
@@ -227,7 +248,7 @@ def _tell_limits(store: Store, task: Task, out: Output) -> None:
         out.say(f"warning: its runs will be refused: {missing.partition(';')[0]}")
 
 
-def _tell_schedule(store: Store, task: Task, now: datetime, out: Output) -> None:
+def tell_schedule(store: Store, task: Task, now: datetime, out: Output) -> None:
     """When it runs next; who creates a schedule that nothing will call should learn it here."""
     from ccs import instant
     from ccs.model.schedule import BY_USAGE

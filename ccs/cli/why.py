@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from datetime import datetime, timedelta
-
 import click
 
 from ccs.cli import params
@@ -32,24 +29,10 @@ def why(task: str, slot: str | None, out: Output) -> None:
     from ccs.report import why as report
 
     store, now = params.store(), params.now()
-    moment = None if slot is None else _slot(slot, now)
+    moment = None if slot is None else params.last_moment(slot, now)
     found = report.answer(store, task, moment, now, said(out))
     if out.as_json:
         out.record(found.record())
         return
     for line in found.lines:
         click.echo(" ".join(plain(line).split()))
-
-
-def _slot(words: str, now: datetime) -> datetime:
-    """A bare clock time is the last such time: what is asked about has mostly happened."""
-    from zoneinfo import ZoneInfo
-
-    from ccs.host import zone
-    from ccs.schedule import at
-
-    local = ZoneInfo(zone.local_name(os.environ))
-    moment = at.parse(words, now, local)
-    if moment > now and len(words.strip()) <= len("09:00") and ":" in words:
-        return at.parse(words, now - timedelta(days=1), local)
-    return moment

@@ -96,7 +96,7 @@ class Accounts:
 
     def profile_id(self, run: Run | None, task: Task) -> str | None:
         """A run that goes on keeps the profile it began with."""
-        if run is not None and run.trigger in ("resume", "retry") and run.account is not None:
+        if run is not None and run.account is not None and (run.resumed_from or run.retry_of):
             return run.profile
         job = self._jobs().get(task.job_id or "")
         return task.profile or (job and job.profile) or self._settings.default_profile

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from ccs import instant
-from ccs.engine import settle
+from ccs.engine import owe
 from ccs.errors import CcsError, LockTimeout
 from ccs.host import process
 from ccs.schedule.admission import held_reason
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
+def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: datetime) -> bool:
     """Whether this supervisor may start the client. Called with the run's lock held.
 
+    `withheld`: what nobody has approved, see `ccs.engine.approval`; the run is held for it.
     True: owner, start mark and `running` are on disk. False: nothing is, and it must leave.
     """
     runs = Records(home.collection("runs"), "runs")
@@ -43,6 +44,11 @@ def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
             run = next((one for one in content.records if one["id"] == asked["run"]), None)
             if run is None or not _admitted(home, rundir, run, asked, content.records, now):
                 rundir.forget_starts()  # left in order: this start does not count against the run
+                return False
+            if withheld is not None:
+                rundir.forget_starts()
+                run.update(held_reason="approval", not_before=None, unapproved=withheld)
+                runs.write(content, content.records)
                 return False
             if not rundir.mark_started(process.identity(os.getpid())):
                 return False
@@ -56,6 +62,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, now: datetime) -> bool:
         run.update(session_id=asked["session"], cwd=asked["cwd"], profile=asked["profile"])
         run.update(account=asked["terms"]["account"], model=asked["model"])
         run.update(max_budget_usd=asked["max_budget_usd"])
+        owe.started(home, run, asked, now)
         try:
             runs.write(content, content.records)
         except (CcsError, OSError):
@@ -75,12 +82,11 @@ def _admitted(
     """Whether what the launcher saw still holds."""
     if run.get("status", "upcoming") != "upcoming" or rundir.stop_reason() is not None:
         return False
-    if not _task_unchanged(home, asked):
+    if not asked["as_it_was"] and not _task_unchanged(home, asked):
+        return False
+    if _session_is_taken(asked["session"], run, everything):
         return False
     others = [one for one in everything if one is not run]
-    unfinished = [one for one in others if one.get("status") in settle.UNFINISHED]
-    if any(one.get("session_id") == asked["session"] for one in unfinished):
-        return False
     going_on = [one for one in others if one.get("status") == "running"]
     running = [(one.get("task_id"), one.get("job_id")) for one in going_on]
     if held_reason(run["task_id"], run.get("job_id"), running, **asked["admission"]):
@@ -88,6 +94,19 @@ def _admitted(
     if not run.get("forced") and any(_spends_beside(one, asked) for one in going_on):
         return False
     return _account_admits(home, Terms(**asked["terms"]), going_on, now)
+
+
+def _session_is_taken(session: str, run: Record, everything: list[Record]) -> bool:
+    """Whether another run works in it, or was recorded earlier to go on with it."""
+    earlier = True
+    for one in everything:
+        if one is run:
+            earlier = False
+        elif one.get("session_id") == session:
+            status = one.get("status", "upcoming")
+            if status == "running" or (status == "upcoming" and earlier):
+                return True
+    return False
 
 
 def _spends_beside(other: Record, asked: Record) -> bool:

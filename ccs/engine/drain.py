@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ccs.claude.events import Stream
+    from ccs.engine.pulse import Pulse
     from ccs.store.rundir import RunDir
 
 _CHUNK = 1 << 16
@@ -130,8 +131,10 @@ class Drain:
         stream: Stream,
         logs: Logs,
         hear: Callable[[dict[str, Any]], None],
+        pulse: Pulse,
     ) -> None:
         """`hear`: called with each rate_limit_info."""
+        self._pulse = pulse
         self._child = child
         self._stream = stream
         self._logs = logs
@@ -165,7 +168,7 @@ class Drain:
                 if ending is None and self._child.returncode < 0:
                     # Killed from outside: it had no chance to end its tools.
                     ending = Ending(self._child, run_id, None, now)
-            if ending is None and gone_at is None and (reason := watch.reason()) is not None:
+            if ending is None and gone_at is None and (reason := self._reason(watch)) is not None:
                 ending = Ending(self._child, run_id, reason, now)
             if ending is not None:
                 if ending.all_gone(now) or ending.hopeless(now):
@@ -175,6 +178,9 @@ class Drain:
         for fd in list(self._outputs):
             self._close(fd)
         return ending.reason if ending else None
+
+    def _reason(self, watch: Watch) -> str | None:
+        return watch.reason() or ("hung" if self._pulse.has_stopped() else None)
 
     def _step(self, timeout: float) -> None:
         for key, _ in self._selector.select(timeout):
@@ -225,6 +231,7 @@ class Drain:
         if event is not None:
             told = {name: (shown or {}).get(name) for name in _QUOTED if name in event}
             self._stream.feed({**event, **told})
+            self._pulse.beat(self._stream)
             if event.get("type") == "rate_limit_event" and self._stream.limit is not None:
                 self._hear(self._stream.limit)
         rendered = (

@@ -11,12 +11,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ccs.claude import command
 from ccs.engine import settle
 from ccs.engine.accounts import Accounts
+from ccs.engine.calls import calls, last_session
+from ccs.errors import InvalidInput
 from ccs.host import client, environ
 from ccs.model.job import Job
 from ccs.model.run import Run
@@ -69,11 +71,15 @@ class Launcher:
 
     def start(self, run: Run) -> None:
         """Starts a supervisor for a recorded run. Raises OSError, BrokenStore."""
-        task = self.tasks.by_id[run.task_id]
         rundir = self.store.rundir(run.id)
         rundir.make()
+        task = self.task_of(run)
+        if task is None:
+            self._give_up(run, rundir, "the task as it ran before is not known any more")
+            return
         if rundir.starts() >= MOST_STARTS:
-            self._give_up(run, rundir)
+            words = f"{MOST_STARTS} supervisors ended before they could start the client"
+            self._give_up(run, rundir, words)
             return
         as_run = records.encode(self._as_it_will_run(run, task))
         atomic.write(self.store.home.as_run(run.id), as_run)
@@ -91,10 +97,19 @@ class Launcher:
         begun = [self.accounts.begun(one, known.get(one.task_id)) for one in going_on]
         return self.accounts.held(run, task, begun)
 
-    def _give_up(self, run: Run, rundir: RunDir) -> None:
+    def task_of(self, run: Run) -> Task | None:
+        """As it is now; of a run that repeats another one, as it was then."""
+        if run.restart_of is None:
+            return self.tasks.by_id[run.task_id]
+        asked = settle.as_it_ran(self.store.home, run.restart_of) or {}
+        try:
+            return Task.checked(asked.get("task") or {})
+        except InvalidInput:
+            return None
+
+    def _give_up(self, run: Run, rundir: RunDir, words: str) -> None:
         with rundir.lock() as lock:
             if lock.acquire() and not rundir.started():
-                words = f"{MOST_STARTS} supervisors ended before they could start the client"
                 rundir.write_outcome(
                     {"status": "failed", "reason": "start_failed", "message": words}
                 )
@@ -105,24 +120,16 @@ class Launcher:
         self.accounts.admit(run, task)
         job = self.jobs.by_id.get(task.job_id or "")
         directory = job.working_directory.path if job else task.working_directory
-        # A run never started with this id: a fresh session, unless the run goes on with one.
-        session = run.session_id or run.id
         terms = self.accounts.terms(run, task)
         model = model_for(self.accounts.known(terms.account), terms, self.now)
         most = self.accounts.most_usd(run, task)
-        fresh = {
-            "options": command.options(task, session, model, most),
-            "prompt": command.prompt(task),
-            "prompt_is_file": task.prompt_type == "file",
-        }
-        resumed = {
-            "options": command.options(task, session, model, most, resume=True),
-            "prompt": command.CONTINUE,
-            "prompt_is_file": False,
-        }
+        last = last_session(self.store, run, task, self.accounts.is_mock(run, task))
+        chosen = calls(run, task, last, model, most)
         return {
             "run": run.id,
-            "task": self.tasks.raw[task.id],
+            "task": self.tasks.raw[task.id] if run.restart_of is None else task.record(),
+            "approved": task.approved if self.settings.approval else None,
+            "as_it_was": run.restart_of is not None,
             "tasks_stamp": self.tasks.stamp,
             "profile": self.accounts.profile_id(run, task),
             "terms": terms.record(),
@@ -132,17 +139,33 @@ class Launcher:
             "purses": [[one.field, one.owner] for one in self.accounts.purses(run, task)],
             "counted": self.accounts.spending.counted(),
             "admission": admission_of(task, job, run.forced, self.settings),
-            "session": session,
+            "session": chosen.session,
+            "resumes": chosen.resumes,
             # What goes on, goes on where it was.
             "cwd": run.cwd or (os.path.expanduser(directory) if directory else None),
             "mock": self.accounts.is_mock(run, task),
             "client": client.MOCK if self.settings.mock_mode else self.settings.claude_path,
             "variables": command.variables(task),
-            # In turn: when the session is gone, the task begins afresh.
-            "calls": [resumed, fresh] if run.session_id else [fresh],
+            "calls": chosen.tried,
+            "going_on": command.options(task, [], model, None),
+            "verify": task.verify,
+            "verify_timeout": task.verify_timeout.total_seconds(),
+            "until_green": task.until_green,
+            "first_output_timeout": _seconds(task.first_output_timeout),
+            "idle_timeout": _seconds(task.idle_timeout),
+            "retry": {
+                "max_attempts": task.retry.max_attempts,
+                "delay": task.retry.delay.total_seconds(),
+                "backoff_multiplier": task.retry.backoff_multiplier,
+                "on": task.retry.on,
+            },
             "timeout": task.timeout.total_seconds(),
             "refused": refusal(task, job),
         }
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
 
 
 def admission_of(task: Task, job: Job | None, forced: bool, settings: Settings) -> dict[str, Any]:
@@ -162,11 +185,6 @@ def refusal(task: Task, job: Job | None) -> str | None:
     asked = {
         "a git worktree": worktree,
         "isolation in tmux": task.isolation == "tmux",
-        f"session_mode {task.session_mode}": task.session_mode != "new",
-        "verify": task.verify,
-        "until_green": task.until_green,
-        "first_output_timeout": task.first_output_timeout,
-        "idle_timeout": task.idle_timeout,
     }
     missing = [what for what, wanted in asked.items() if wanted]
     if not missing:

@@ -79,6 +79,14 @@ def parked_again(home: Home, resume: Record, now: datetime) -> None:
     _write(home, account, lambda one: ledger.alarm(one, "parked", words, now))
 
 
+def disabled(home: Home, run: Record, failures: int, now: datetime) -> None:
+    """The circuit breaker has stopped a task."""
+    name = run.get("task_name") or run["task_id"]
+    words = f"{name!r} failed {failures} times in a row and was disabled: ccs tasks enable"
+    account = run.get("account") or ledger.DEFAULT
+    _write(home, account, lambda one: ledger.alarm(one, "disabled", words, now))
+
+
 def _write(home: Home, account: str, change: Callable[[Account], bool]) -> None:
     with suppress(CcsError, OSError):
         Ledger(home).update(account, change, _PATIENCE)

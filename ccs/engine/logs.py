@@ -1,4 +1,4 @@
-"""Writing the logs of a run while it goes on.
+"""Writing the logs of a run while it goes on, and when each part of them was written.
 
 A log that cannot be written never stops the reading of the client, and memory stays bounded
 whatever comes. Secrets are masked before a byte is written. Lean.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 
+from ccs import instant
 from ccs.store import atomic
 from ccs.text import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 _LONGEST_LINE = 64 << 20
 _STDERR_KEPT = 4096
@@ -23,8 +25,15 @@ _LONGEST_STDERR_LINE = 2000
 class Logs:
     """The readable log and the client's output as it came."""
 
-    def __init__(self, readable: str, raw: str, mask: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        readable: str,
+        raw: str,
+        mask: Callable[[bytes], bytes],
+        times: Times | None = None,
+    ) -> None:
         self.mask = mask
+        self._times = times
         self._readable = _opened(readable)
         self._raw = _opened(raw)
         self._stderr = b""
@@ -44,6 +53,13 @@ class Logs:
         shown = plain(line[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
         self._write(self._readable, f"[stderr] {shown}\n".encode("utf-8", "replace"))
 
+    def output_line(self, line: bytes) -> str:
+        """Of a command of the task's own; as it is shown."""
+        line = self.mask(line)
+        shown = plain(line[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
+        self._write(self._readable, f"[verify] {shown}\n".encode("utf-8", "replace"))
+        return shown
+
     def stderr_tail(self) -> str:
         return self._stderr.decode("utf-8", "replace")
 
@@ -51,6 +67,8 @@ class Logs:
         if fd is None:
             return
         try:
+            if self._times is not None:
+                self._times.mark(self._readable, self._raw)
             atomic.write_all(fd, self.mask(content))
         except OSError:
             pass  # a full disk must not block the client; the outcome does not depend on the log
@@ -59,9 +77,35 @@ class Logs:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._times is not None:
+            self._times.close()
         for fd in (self._readable, self._raw):
             if fd is not None:
                 os.close(fd)
+
+
+class Times:
+    """Lines of `INSTANT READABLE RAW`: how long both logs were then. At most one a second."""
+
+    def __init__(self, path: str, now: Callable[[], datetime]) -> None:
+        self._fd = _opened(path)
+        self._now = now
+        self._marked: datetime | None = None
+
+    def mark(self, *logs: int | None) -> None:
+        """Called before something is added to the logs. Raises OSError."""
+        now = self._now()
+        if self._marked is not None and 0 <= (now - self._marked).total_seconds() < 1:
+            return
+        self._marked = now
+        if self._fd is not None:
+            sizes = [0 if fd is None else os.lseek(fd, 0, os.SEEK_END) for fd in logs]
+            line = f"{instant.text(now)} {' '.join(map(str, sizes))}\n"
+            atomic.write_all(self._fd, line.encode("ascii"))
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
 
 
 def _opened(path: str) -> int | None:

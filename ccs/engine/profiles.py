@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from ccs.errors import Conflict, InvalidInput
+from ccs.host import secrets
 from ccs.model.profile import TEMPLATES, Profile
-from ccs.model.sources import LATER_SOURCES
 from ccs.store.store import Store
 
 
@@ -20,7 +20,6 @@ def create(store: Store, fields: Mapping[str, Any], template: str | None, now: d
     profile = Profile.checked(
         {**base, **fields, "env_vars": variables, "created_at": now, "updated_at": now}
     )
-    _refuse_later_sources(profile)
     with store.locked("ccs profiles create"):
         if store.profiles.get(profile.id) is not None:
             raise Conflict(
@@ -47,7 +46,6 @@ def update(
             raise InvalidInput(f"the profile has no variable {', '.join(sorted(unknown))}")
         variables = _merged(present, fields.get("env_vars", []), removed)
         changed = profile.changed(**{**fields, "env_vars": variables}, updated_at=now)
-        _refuse_later_sources(changed)
         store.profiles.put(changed)
     return changed
 
@@ -60,6 +58,15 @@ def delete(store: Store, reference: str, force: bool) -> Profile:
             refuse_used(store, profile)
         store.profiles.remove([profile.id])
     return profile
+
+
+def doubts(profile: Profile, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables that runs on this machine will not get, where that is plain already, and why."""
+    for one in profile.env_vars:
+        if one.source != "unset" and not one.value:
+            yield one.name, f"{one.name} is empty; runs will fail until it has a value"
+        elif lack := secrets.lacking(one.source, environment):
+            yield one.name, f"{one.name} cannot be had on this machine, so runs will fail: {lack}"
 
 
 def refuse_used(store: Store, profile: Profile) -> None:
@@ -84,12 +91,3 @@ def _merged(
 ) -> list[Mapping[str, Any]]:
     variables = {variable["name"]: variable for variable in (*present, *given)}
     return [variable for name, variable in variables.items() if name not in removed]
-
-
-def _refuse_later_sources(profile: Profile) -> None:
-    later = sorted({one.source for one in profile.env_vars} & set(LATER_SOURCES))
-    if later:
-        raise InvalidInput(
-            f"the source {', '.join(later)} is not supported by this version of ccs",
-            "use static, env, command, file or unset",
-        )

@@ -20,7 +20,7 @@ from datetime import datetime
 from ccs import instant
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream, parse
-from ccs.engine import learn, settle
+from ccs.engine import learn, owe, settle
 from ccs.engine.spare import spared
 from ccs.engine.steps import settle_job
 from ccs.host import process
@@ -115,6 +115,10 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     asked = rundir.stop_reason()
     by = None if asked is None else "replaced" if asked == "replaced" else "stop"
     ended = verdict.judge(stream, verdict.Exit(None, by), "")
+    checked = (settle.as_it_ran(store.home, run.id) or {}).get("verify")
+    if ended["status"] == "success" and checked:
+        words = "its supervisor was gone before the work could be verified"
+        ended |= {"status": "failed", "reason": "verify_failed", "message": words}
     ended["session_id"] = stream.session_id or run.session_id
     ended["end_time"] = instant.text(now)
     if run.start_time is not None:
@@ -159,5 +163,7 @@ def _declare_lost(store: Store, run: Run, now: datetime) -> None:
         if current is None or current.status != "running":
             return  # it ended between the reading and now
         lost = {"status": "lost", "reason": "crash", "end_time": now}
-        store.runs.put(current.changed(**lost, message="its run directory is gone"))
+        ended = current.changed(**lost, message="its run directory is gone")
+        owe.ended(store.home, ended.record(), settle.as_it_ran(store.home, run.id), None, now)
+        store.runs.put(ended)
     process.signal_carriers(run.id, process.KILL)

@@ -143,7 +143,7 @@ def forget(store: Store, run_ids: list[str]) -> None:
         raise Conflict("a run was started in the meantime", "try again")
     store.forget_runs(found)
     for run in found:
-        for path in (store.home.log(run.id), store.home.stream(run.id), store.home.as_run(run.id)):
+        for path in store.home.logs_of(run.id):
             with suppress(FileNotFoundError):
                 os.unlink(path)
 

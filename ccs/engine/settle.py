@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from ccs import instant
-from ccs.engine import learn, park
+from ccs.engine import breaker, learn, owe, park, retry
 from ccs.store import atomic
 from ccs.store.home import Home
 from ccs.store.lock import STORE_TIMEOUT, Lock
@@ -35,6 +35,8 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
         return []
     following: list[Record] = []
     resume: Record | None = None
+    failures: int | None = None
+    run: Record | None = None
     with Lock(home.store_lock) as lock:
         lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
         runs = Records(home.collection("runs"), "runs")
@@ -43,15 +45,21 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
         if run is not None and run.get("status", "upcoming") in UNFINISHED:
             run.update(ended, held_reason=None)
             run["end_time"] = ended.get("end_time") or instant.text(now)
+            again: Record | None = None
+            asked = as_it_ran(home, run_id)
             if rundir.stop_reason() is None:  # what somebody stops does not go on by itself
-                resume = park.resume_of(run, as_it_ran(home, run_id), now)
-            if resume is not None:
-                content.add(resume)
+                resume = park.resume_of(run, asked, now)
+                again = resume or retry.retry_of(run, asked, now)
+            if again is not None:
+                content.add(again)
+            else:
+                failures = breaker.trip(home, run, content.records, now)
             if run.get("job_run"):
                 from ccs.engine import steps  # the models come in only now, and only for a job
 
                 following = steps.following(home, run, content, now)
             fresh = {one["id"]: one for one in following}
+            owe.ended(home, run, asked, again, now)  # before the record: see there
             runs.write(
                 content,
                 [fresh.pop(one["id"], one) for one in content.records] + list(fresh.values()),
@@ -59,6 +67,8 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
     rundir.remove()
     if resume is not None and resume["parks"] == ALARM_AFTER:
         learn.parked_again(home, resume, now)
+    if failures is not None and run is not None:
+        learn.disabled(home, run, failures, now)
     return [one["id"] for one in following if one["status"] == "upcoming"]
 
 

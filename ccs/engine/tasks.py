@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from ccs.engine import runs
+from ccs.engine.approval import seen_in
 from ccs.engine.clock import Clock
 from ccs.engine.launch import Launcher, admission_of
 from ccs.errors import Conflict, InvalidInput, NotFound
@@ -33,7 +34,7 @@ def create(store: Store, fields: Mapping[str, Any], now: datetime) -> Task:
     with store.locked("ccs tasks create"):
         check_profile(store, task.profile)
         job = _job_of(store, task.job_id)
-        task = _with_predecessors(store, task)
+        task = _approved(store, _with_predecessors(store, task))
         store.begin_anew(task)
         store.tasks.put(task)
         if job is not None:
@@ -41,16 +42,28 @@ def create(store: Store, fields: Mapping[str, Any], now: datetime) -> Task:
     return task
 
 
-def update(store: Store, reference: str, fields: Mapping[str, Any], now: datetime) -> Task:
-    """Raises InvalidInput, NotFound, Ambiguous."""
+def update(
+    store: Store,
+    reference: str,
+    fields: Mapping[str, Any],
+    now: datetime,
+    seen: Task | None = None,
+) -> Task:
+    """`seen`: what it is to be still. Raises InvalidInput, NotFound, Ambiguous, Conflict."""
     with store.locked("ccs tasks update"):
         task = store.tasks.find(reference)
+        if seen is not None and task != seen:
+            raise Conflict(f"task {task.name!r} was changed meanwhile", "look at it, and try again")
         changed = task.changed(**_whole(task, fields), updated_at=now)
         if any(getattr(changed, name) != getattr(task, name) for name in _SCHEDULING):
             changed = changed.changed(active_since=now)
+            if changed.enabled:
+                changed = changed.changed(disabled_why=None)
             _refuse_the_past(changed, now)
         check_profile(store, changed.profile)
         changed = _with_predecessors(store, changed)
+        if _place(store, changed) != _place(store, task):
+            changed = _approved(store, changed)
         if changed.active_since != task.active_since:
             store.begin_anew(changed)
         if changed.job_id != task.job_id:
@@ -59,6 +72,30 @@ def update(store: Store, reference: str, fields: Mapping[str, Any], now: datetim
         else:
             store.tasks.put(changed)
     return changed
+
+
+def approve(store: Store, reference: str, now: datetime) -> tuple[Task, str | None]:
+    """What its repository may start by itself is what it starts now; and where that is."""
+    with store.locked("ccs tasks approve"):
+        task = store.tasks.find(reference)
+        task = _approved(store, task).changed(updated_at=now)
+        store.tasks.put(task)
+        waiting = [one for one in store.runs.all() if one.unapproved and one.task_id == task.id]
+        freed = {"unapproved": None, "held_reason": None}
+        mine = [one.model_copy(update=freed) for one in waiting if one.status == "upcoming"]
+        if mine:
+            store.runs.put(*mine)
+    return task, _place(store, task)
+
+
+def _approved(store: Store, task: Task) -> Task:
+    place = _place(store, task)
+    return task.changed(approved=seen_in(place) if place else None)
+
+
+def _place(store: Store, task: Task) -> str | None:
+    job = store.jobs.get(task.job_id) if task.job_id else None
+    return job.working_directory.path if job else task.working_directory
 
 
 def deletable(store: Store, task: Task, force: bool) -> int:
@@ -114,21 +151,21 @@ def run_now(
             scheduled_time=now,
             forced=force,
         )
-        hold = _hold(launcher, run, task, everything)
-        if hold is not None:
-            run = run.changed(held_reason=hold.reason, not_before=hold.until)
+        held = hold(launcher, run, task, everything)
+        if held is not None:
+            run = run.changed(held_reason=held.reason, not_before=held.until)
         store.runs.put(run)
     if run.held_reason is None:
         launcher.start(run)
     return run
 
 
-def _hold(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Hold | None:
+def hold(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Hold | None:
     """Why a run that somebody asks for has to wait, as far as is known now."""
     going_on = [one for one in runs if one.status == "running"]
-    hold = launcher.hold(run, runs)
-    if hold is not None:
-        return hold
+    by_account = launcher.hold(run, runs)
+    if by_account is not None:
+        return by_account
     rules = admission_of(
         task, launcher.jobs.by_id.get(task.job_id or ""), run.forced, launcher.settings
     )

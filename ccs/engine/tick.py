@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from ccs import __version__, instant
-from ccs.engine import steps, watch
+from ccs.engine import notify, steps, tidy, watch
 from ccs.engine.launch import Launcher, Spawn
 from ccs.engine.look import Look
 from ccs.engine.reap import reap
@@ -107,7 +107,8 @@ class _Tick:
             if action.verb == "launch":
                 self._launch(launcher, action.run)
         self._start_scans(launcher)
-        self._write_agenda(launcher, look)
+        self._tidy(launcher)
+        self._write_agenda(launcher, look, self._notify(launcher))
         return self.done
 
     def _record(self, launcher: Launcher, look: Look, alive: set[str]) -> list[plan.Action]:
@@ -190,11 +191,25 @@ class _Tick:
                 with spared(self.done.problems, f"task {task.id} could not be scanned"):
                     watch.start_scan(self.store.home, task, self.environment)
 
-    def _write_agenda(self, launcher: Launcher, look: Look) -> None:
+    def _tidy(self, launcher: Launcher) -> None:
+        if self.spawn is None:  # a simulation keeps nothing
+            with spared(self.done.problems, "old logs"):
+                tidy.start(self.store.home, launcher.settings, self.environment, self.now)
+
+    def _notify(self, launcher: Launcher) -> list[datetime]:
+        """When there is something to tell next. A simulation tells nobody."""
+        wakes: list[datetime] = []
+        if self.spawn is None:
+            with spared(self.done.problems, "notifications"):
+                wakes = notify.look(self.store, launcher.settings.notifications, self.now)
+                notify.start(self.store.home, self.environment, self.now)
+        return wakes
+
+    def _write_agenda(self, launcher: Launcher, look: Look, wakes: list[datetime]) -> None:
         """Derived and not fsynced. The stamps are those of the files as this tick read them."""
         runs, jobs = self.store.runs.read(), self.store.jobs.read()
         unfinished = [run for run in runs.records if run.unfinished]
-        wakes = [run.not_before for run in unfinished if run.not_before]
+        wakes += [run.not_before for run in unfinished if run.not_before]
         enabled = [task for task in launcher.tasks.records if task.enabled]
         for task in enabled:
             with spared(self.done.problems, f"task {task.id}"):

@@ -11,7 +11,7 @@ import os
 from ccs.errors import CcsError
 from ccs.host.files import read_regular
 from ccs.host.process import MARKER
-from ccs.model.sources import OLD_NAMES
+from ccs.model.sources import OTHER_NAMES, SOURCES
 from ccs.text import MASK
 
 TYPE_CHECKING = False
@@ -31,7 +31,8 @@ _OF_ANOTHER_SESSION = (
 )
 # Shorter values ("0", "true") are no secrets, and masking them would eat the logs.
 _SHORTEST_SECRET = 6
-_COMMAND_SECONDS = 30
+# With its name, what Linux takes as one variable.
+_LONGEST = 128 * 1024 - 1
 
 
 class EnvFailed(CcsError):
@@ -65,48 +66,84 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def resolve(profile: dict[str, Any] | None, environ: Mapping[str, str]) -> Environment:
-    """The profile's variables over the inherited ones. Raises EnvFailed."""
+def resolve(
+    profile: dict[str, Any] | None,
+    environ: Mapping[str, str],
+    run_id: str = "",
+    given_up: Callable[[], object] | None = None,
+) -> Environment:
+    """The profile's variables over the inherited ones. Raises EnvFailed.
+
+    `run_id`: whose marker the programs carry that are asked for secrets, so that they are found
+    and ended with the run. `given_up`: asked while they are; true if nobody waits any more.
+    """
     variables = inherited(environ)
     secrets = []
-    for name, source, given in _entries(profile or {}):
-        if source == "unset":
-            variables.pop(name, None)
+    for one in _entries(profile or {}):
+        if one.source == "unset":
+            variables.pop(one.name, None)
             continue
-        value = _look_up(name, source, given, environ)
-        variables[name] = value
+        value = _look_up(one, environ, run_id, given_up)
+        variables[one.name] = value
         secrets.append(value)
+        if one.source not in ("static", "env"):
+            secrets += _strings_within(value)
     if profile and isinstance(profile.get("config_dir"), str):
         variables["CLAUDE_CONFIG_DIR"] = os.path.expanduser(profile["config_dir"])
     return Environment(variables, secrets)
 
 
-def _entries(profile: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, source and value of each variable, as the file has them: nobody checked it since."""
-    found: list[tuple[str, str, str]] = []
-    for variable in profile.get("env_vars") or []:
+class _Entry:
+    """A variable of a profile as the file has it: nobody checked it since."""
+
+    def __init__(self, variable: object) -> None:
         fields = variable if isinstance(variable, dict) else {}
         name, source, value = fields.get("name"), fields.get("source"), fields.get("value", "")
-        if not (isinstance(name, str) and isinstance(source, str) and isinstance(value, str)):
+        config = fields.get("config") or {}
+        if not (
+            isinstance(name, str)
+            and isinstance(source, str)
+            and isinstance(value, str)
+            and isinstance(config, dict)
+        ):
             raise EnvFailed("a variable of the profile is damaged", "ccs health names it")
         if not name or "=" in name or "\0" in name:
             raise EnvFailed(f"{name!r} cannot be the name of a variable", "ccs health names it")
-        found.append((name, OLD_NAMES.get(source, source), value))
-    return found
+        self.name = name
+        self.source = OTHER_NAMES.get(source, source)
+        self.value = value
+        self.config = config
 
 
-def _look_up(name: str, source: str, value: str, environ: Mapping[str, str]) -> str:
-    fetch = _SOURCES.get(source)
-    if fetch is None:
-        raise EnvFailed(f"{name}: the source {source} is not supported by this version of ccs")
+def _entries(profile: dict[str, Any]) -> list[_Entry]:
+    return [_Entry(variable) for variable in profile.get("env_vars") or []]
+
+
+def _look_up(
+    one: _Entry, environ: Mapping[str, str], run_id: str, given_up: Callable[[], object] | None
+) -> str:
+    where = f"{one.name}: source {one.source}"
+    if one.source not in SOURCES:
+        raise EnvFailed(f"{where} is not supported by this version of ccs")
     try:
-        found = fetch(value, environ)
+        if one.source in _NEAR:
+            found = _NEAR[one.source](one.value, environ)
+        else:
+            from ccs.host.secrets import Secrets
+
+            marker = run_id or os.urandom(16).hex()
+            keepers = Secrets(inherited(environ), marker, given_up)
+            found = keepers.find(one.source, one.value, one.config)
+    except UnicodeDecodeError:  # its words quote a piece of the value
+        raise EnvFailed(f"{where} failed: its value is no UTF-8 text") from None
     except (OSError, ValueError) as error:
-        raise EnvFailed(f"{name}: source {source} failed: {error}") from None
+        raise EnvFailed(f"{where} failed: {error}") from None
     if not found:
-        raise EnvFailed(f"{name}: source {source} gave an empty value")
+        raise EnvFailed(f"{where} gave an empty value")
     if "\0" in found:
-        raise EnvFailed(f"{name}: source {source} gave a NUL, which no variable can hold")
+        raise EnvFailed(f"{where} gave a NUL, which no variable can hold")
+    if len(f"{one.name}={found}".encode("utf-8", "surrogatepass")) > _LONGEST:
+        raise EnvFailed(f"{where} gave more than a variable can hold")
     return found
 
 
@@ -120,34 +157,30 @@ def _from_file(value: str, environ: Mapping[str, str]) -> str:
     return read_regular(os.path.expanduser(value), 1 << 20).decode("utf-8").rstrip("\r\n")
 
 
-def _from_command(value: str, environ: Mapping[str, str]) -> str:
-    import subprocess
-
-    try:
-        # A shell line is what this source is documented to be.
-        done = subprocess.run(  # nosec B602
-            value,
-            shell=True,
-            env=inherited(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # may hold the secret; never shown
-            timeout=_COMMAND_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"the command did not end within {_COMMAND_SECONDS} s") from None
-    if done.returncode:
-        raise ValueError(f"the command ended with {done.returncode}")
-    return done.stdout.decode("utf-8").strip()
-
-
-_SOURCES: dict[str, Callable[[str, Mapping[str, str]], str]] = {
+# The sources that need no other program.
+_NEAR: dict[str, Callable[[str, Mapping[str, str]], str]] = {
     "static": lambda value, environ: value,
     "env": _from_environ,
     "file": _from_file,
-    "command": _from_command,
 }
+
+
+def _strings_within(value: str) -> list[str]:
+    """What a secret that is a JSON document holds: a tool will show the part and not the whole."""
+    if not value.startswith(("{", "[")):
+        return []
+    try:
+        left = [json.loads(value)]
+    except (ValueError, RecursionError):
+        return []
+    found = []
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            found.append(part)
+        elif isinstance(part, (dict, list)):
+            left += part.values() if isinstance(part, dict) else part
+    return found
 
 
 def _forms(secrets: list[str]) -> list[bytes]:

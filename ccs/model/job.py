@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from ccs.model import treename
 from ccs.model.budget import Budget
 from ccs.model.record import Id, Instant, Name, Part, Record
 
 JobStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
 
 
-# What git refuses in a branch, and what would lead out of trees/ or look like an option.
+# What git refuses in a branch, and what would look like an option.
 _NO_BRANCH = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|[/.]$|\.lock(/|$)|^@?$")
 
 
@@ -22,6 +23,8 @@ class WorkingDirectory(Part):
     use_git_worktree: bool = False
     worktree_name: str | None = None
     worktree_branch: str | None = None
+    # A shell line, run in a new worktree before anything else uses it.
+    worktree_setup: str | None = None
 
     @field_validator("path")
     @classmethod
@@ -30,11 +33,25 @@ class WorkingDirectory(Part):
             raise ValueError("must name a directory")
         return value
 
-    @field_validator("worktree_name", "worktree_branch")
+    @field_validator("worktree_name")
+    @classmethod
+    def _names_a_tree(cls, value: str | None) -> str | None:
+        if value is not None and (fault := treename.fault(value)):
+            raise ValueError(f"{value!r} {fault}")
+        return value
+
+    @field_validator("worktree_branch")
     @classmethod
     def _is_a_branch(cls, value: str | None) -> str | None:
-        if value is not None and _NO_BRANCH.search(value):
+        if value is not None and (_NO_BRANCH.search(value) or not value.isprintable()):
             raise ValueError(f"{value!r} is no name for a git branch")
+        return value
+
+    @field_validator("worktree_setup")
+    @classmethod
+    def _says_something(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or "\0" in value):
+            raise ValueError("must be a command")
         return value
 
 

@@ -6,13 +6,13 @@ A `static` value is a secret at rest in a 0600 file; every other source stores w
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ccs.model.budget import Budget, Reserve
 from ccs.model.record import Instant, Name, Part, Record
-from ccs.model.sources import OLD_NAMES
+from ccs.model.sources import AWS_OPTIONS, AWS_SOURCES, OTHER_NAMES
 from ccs.text import MASK
 
 
@@ -35,7 +35,7 @@ class EnvVar(Part):
     @field_validator("source", mode="before")
     @classmethod
     def _older_spelling(cls, value: Any) -> Any:
-        return OLD_NAMES.get(value, value) if isinstance(value, str) else value
+        return OTHER_NAMES.get(value, value) if isinstance(value, str) else value
 
     @field_validator("value")
     @classmethod
@@ -43,6 +43,14 @@ class EnvVar(Part):
         if "\0" in value:
             raise ValueError("an environment variable cannot hold a NUL")
         return value
+
+    @model_validator(mode="after")
+    def _says_what_aws_takes(self) -> Self:
+        for name, kind in AWS_OPTIONS.items() if self.source in AWS_SOURCES else ():
+            if not isinstance((self.config or {}).get(name), kind | None):
+                words = "true or false" if kind is bool else "text"
+                raise ValueError(f"{name} in the config of {self.name} must be {words}")
+        return self
 
 
 class Profile(Record):

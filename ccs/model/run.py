@@ -63,6 +63,11 @@ class Run(Record):
     # How often in a row it was parked at a limit before this run.
     parks: int = 0
     retry_of: Id | None = None
+    # Of a run that somebody asked for: the one it repeats, or what it says to the session.
+    # What of its repository nobody has approved, of one that waits for that.
+    unapproved: str | None = None
+    restart_of: Id | None = None
+    prompt: str | None = None
     missed_slots: int = 0
     last_slot: Instant | None = None
     # How many paths of the watched tree changed while a file_watch run ran.

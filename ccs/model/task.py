@@ -9,8 +9,17 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from ccs.model.budget import Budget
 from ccs.model.hours import Days, Hours
+from ccs.model.notify import Told
 from ccs.model.record import Id, Instant, Name, Part, Record, Span
 from ccs.model.schedule import Manual, Schedule, Sequential
+
+# For which a run may be tried again.
+RETRIABLE = (
+    *("error", "auth", "billing", "overloaded", "rate_limited", "network", "timeout", "hung"),
+    *("max_turns", "max_budget", "prompt_too_long", "model_not_found", "bad_request"),
+    *("verify_failed", "start_failed", "env_failed", "workdir_missing", "killed"),
+    *("crash", "shutdown"),
+)
 
 
 class Retry(Part):
@@ -20,6 +29,16 @@ class Retry(Part):
     delay: Span = timedelta(seconds=60)
     backoff_multiplier: Annotated[float, Field(ge=1, le=10)] = 2.0
     on: list[str] = ["overloaded", "rate_limited", "network", "timeout", "hung"]
+    # How often the client itself tries one request again; None leaves that to the client.
+    client: Annotated[int, Field(ge=0, le=100)] | None = None
+
+    @field_validator("on")
+    @classmethod
+    def _are_reasons(cls, value: list[str]) -> list[str]:
+        unknown = [one for one in value if one not in RETRIABLE]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: no reason to fail: {', '.join(RETRIABLE)}")
+        return value
 
 
 class Task(Record):
@@ -62,10 +81,18 @@ class Task(Record):
     max_runs: Annotated[int, Field(ge=1)] | None = None
     after: list[str] = []
     verify: str | list[str] | None = None
+    verify_timeout: Span = timedelta(minutes=10)
     until_green: Annotated[int, Field(ge=0, le=100)] = 0
     commit_on_success: bool = True
     isolation: Literal["none", "worktree", "tmux"] = "none"
     on_limit: Literal["park", "fail", "hold"] = "park"
+    # After so many failures in a row it is disabled; None: as the settings say; 0: never.
+    disable_after: Annotated[int, Field(ge=0, le=100)] | None = None
+    # What its repository could start by itself when somebody last agreed to that.
+    approved: str | None = None
+    disabled_why: str | None = None
+    # Who is told of its runs.
+    notifications: Told = Told()
     tags: list[str] = []
     active_since: Instant
     created_at: Instant

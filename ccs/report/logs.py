@@ -1,32 +1,110 @@
-"""Reading a log that may still grow."""
+"""Reading a log that may still grow, or that was compressed when it had grown old."""
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, cast
+
+from ccs import instant
+from ccs.errors import CcsError
+from ccs.store.home import COMPRESSED, Home
+
+
+@dataclass(frozen=True)
+class Line:
+    """`at`: when it was written, to the second; None when nobody noted it."""
+
+    text: str
+    at: datetime | None = None
 
 
 class Tail:
-    """Lines of one file, each given once. A file that is not there yet has none."""
+    """Lines of one of a run's logs, each given once. A log that is not there yet has none."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(
+        self,
+        home: Home,
+        run_id: str,
+        raw: bool = False,
+        timed: bool = False,
+        since: datetime | None = None,
+    ) -> None:
+        """`raw`: the client's output as it came. `since`: what is known to be older is left out."""
+        self._path = home.stream(run_id) if raw else home.log(run_id)
+        self._times = _Times(home.times(run_id), 2 if raw else 1) if timed or since else None
+        self._since = since
         self._offset = 0
 
-    def last(self, count: int, ended: bool) -> Iterator[str]:
+    def last(self, count: int, ended: bool) -> Iterator[Line]:
         """The last `count` lines of what is there now."""
         return iter(deque(self.fresh(ended), maxlen=count))
 
-    def fresh(self, ended: bool) -> Iterator[str]:
-        """Lines added since the last call; one still being written waits, unless it has `ended`."""
-        try:
-            file = open(self._path, "rb")
-        except FileNotFoundError:
+    def fresh(self, ended: bool) -> Iterator[Line]:
+        """Lines added since the last call; one still being written waits, unless it has `ended`.
+
+        Raises CcsError for a damaged one.
+        """
+        file = self._opened()
+        if file is None:
             return
+        if self._times is not None:
+            self._times.read()
         with file:
-            file.seek(self._offset)
-            for line in file:
-                if not line.endswith(b"\n") and not ended:
-                    return
-                self._offset += len(line)
-                yield line.removesuffix(b"\n").decode("utf-8", "replace")
+            try:
+                file.seek(self._offset)
+                for line in file:
+                    if not line.endswith(b"\n") and not ended:
+                        return
+                    at = None if self._times is None else self._times.of(self._offset)
+                    self._offset += len(line)
+                    if self._since is None or at is None or at >= self._since:
+                        yield Line(line.removesuffix(b"\n").decode("utf-8", "replace"), at)
+            except (EOFError, zlib.error, gzip.BadGzipFile):
+                raise CcsError(f"{self._path}{COMPRESSED} is damaged") from None
+
+    def _opened(self) -> BinaryIO | None:
+        try:
+            return open(self._path, "rb")
+        except FileNotFoundError:
+            pass  # compressed by now, or not there yet
+        try:
+            return cast(BinaryIO, gzip.open(self._path + COMPRESSED, "rb"))
+        except FileNotFoundError:
+            return None
+
+
+class _Times:
+    """What `ccs.engine.logs.Times` noted of one of the two logs."""
+
+    def __init__(self, path: str, column: int) -> None:
+        self._path = path
+        self._column = column
+        self._begins: list[int] = []
+        self._moments: list[datetime] = []
+
+    def read(self) -> None:
+        self._begins, self._moments = [], []
+        try:
+            with open(self._path, encoding="ascii", errors="replace") as file:
+                for line in file:
+                    self._add(line.split())
+        except FileNotFoundError:
+            return  # of a run that ran before times were kept
+
+    def _add(self, words: list[str]) -> None:
+        try:
+            at, begin = instant.parse(words[0]), int(words[self._column])
+        except (IndexError, ValueError):
+            return  # torn by a crash
+        self._begins.append(begin)
+        self._moments.append(at)
+
+    def of(self, offset: int) -> datetime | None:
+        place = bisect_right(self._begins, offset)
+        return self._moments[place - 1] if place else None

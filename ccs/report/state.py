@@ -10,8 +10,10 @@ from typing import Any
 from ccs import instant
 from ccs.engine import limittexts
 from ccs.errors import CcsError
+from ccs.report import untold
 from ccs.schedule.due import runs_next
 from ccs.store import atomic
+from ccs.store.owed import Owed
 from ccs.store.store import Store
 
 # Two missed calls of an every-minute entry.
@@ -26,7 +28,7 @@ def everything(store: Store) -> dict[str, Any]:
         "tasks": [task.record() for task in store.tasks.all()],
         "runs": [run.record() for run in store.runs.all()],
         "profiles": [profile.masked() for profile in store.profiles.all()],
-        "settings": store.settings().record(),
+        "settings": store.settings().masked(),
     }
 
 
@@ -43,6 +45,7 @@ def problems(store: Store) -> list[str]:
         store.ledger.read,
         store.cursors.read,
         lambda: limittexts.own(store.home),
+        Owed(store.home).read,
     )
     for read in others:
         try:
@@ -55,11 +58,13 @@ def problems(store: Store) -> list[str]:
 def health(store: Store, now: datetime) -> dict[str, Any]:
     """`status` is ok, or what is wrong in a word."""
     broken = problems(store)
+    unheard = [] if broken else untold.words(store)
+    well = "untold" if unheard else "ok"
     return {
-        "status": "broken" if broken else "ok" if is_ticking(store, now) else "no_tick",
+        "status": "broken" if broken else well if is_ticking(store, now) else "no_tick",
         "home": store.home.path,
         "last_tick_seconds_ago": tick_age(store, now),
-        "problems": broken,
+        "problems": broken or unheard,
     }
 
 

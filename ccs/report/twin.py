@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ccs import instant
 from ccs.model.job import Job
+from ccs.model.notify import Notifications
 from ccs.model.record import Record
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch, Manual
@@ -43,7 +44,9 @@ class Copy:
         self.eve = start - timedelta(milliseconds=1)
         self.store = Store(home)
         home.create()
-        self.store.write_settings(source.settings())
+        # Channels hold secrets, and nobody is told of what is only imagined.
+        silent = source.settings().model_copy(update={"notifications": Notifications()})
+        self.store.write_settings(silent)
         self.jobs = {job.id: _at_rest(job) for job in self._read(source.jobs)}
         self.tasks = {task.id: self._task(task) for task in self._read(source.tasks)}
         # On disk too: what merges a run knows only files.
@@ -166,7 +169,7 @@ class _Shelf(History):
     def get(self, run_id: str) -> dict[str, Any] | None:
         return next((line for line in self._lines if line["id"] == run_id), None)
 
-    def newest_first(self) -> Iterator[dict[str, Any]]:
+    def newest_first(self, oldest: str = "") -> Iterator[dict[str, Any]]:
         yield from reversed(self._lines)
 
 

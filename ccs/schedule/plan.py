@@ -186,8 +186,8 @@ def _skip(due: Due, count: int, reason: str, snapshot: Snapshot, now: datetime) 
 
 def _is_by_hand(run: Run, known: Mapping[str, Run]) -> bool:
     """Whether somebody asked for it, or for the run that it goes on with."""
-    while run.resumed_from is not None and run.resumed_from in known:
-        run = known[run.resumed_from]
+    while (before := run.resumed_from or run.retry_of) in known and run.trigger != "manual":
+        run = known[str(before)]
     return run.trigger == "manual"
 
 
@@ -272,6 +272,10 @@ class _Admission:
             return Hold("retry", run.not_before, "")
         if run.trigger != "manual" and not allowed(task, self.now):
             return Hold("hours", next_allowed(task, self.now), "")
+        if run.unapproved is not None and run.unapproved != task.approved:
+            return Hold("approval", None, "")
+        if task.session_mode == "reuse" and self._session_is_busy(run):
+            return Hold("overlap", None, "")
         account = self._account(run)
         hold = self.snapshot.gate.held(run, task, self.begun.get(account, []))
         if hold is not None:
@@ -289,6 +293,14 @@ class _Admission:
             job_limit=job.max_parallel if job else self.snapshot.limit,
         )
         return None if reason is None else Hold(reason, None, "")
+
+    def _session_is_busy(self, run: Run) -> bool:
+        """Its task's session: another run works in it, or waits to go on with it."""
+        if any(task_id == run.task_id for task_id, _ in self.running):
+            return True
+        waiting = (one for one in self.snapshot.runs if one.status == "upcoming")
+        mine = (one for one in waiting if one.task_id == run.task_id and one.id != run.id)
+        return run.session_id is None and any(one.session_id for one in mine)
 
     def _is_news(self, run: Run, hold: Hold) -> bool:
         if run.held_reason != hold.reason or run.id not in self.snapshot.known:

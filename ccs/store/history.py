@@ -46,6 +46,30 @@ class History:
         ]  # fmt: skip
         self._add([(_month_of(stone), stone) for stone in stones])
 
+    def compact(self) -> None:
+        """Takes deleted runs out of the months; that they were deleted stays known.
+
+        Called under the store lock. A reader without it may miss a run for a moment.
+        """
+        changed = False
+        for month in self.months():
+            lines = list(self._lines_of(month))
+            gone = {one["id"] for _, one in lines if one is not None and one.get("deleted")}
+            kept = [
+                line for line, one in lines
+                if one is None or one.get("deleted") or one["id"] not in gone
+            ]  # fmt: skip
+            if len(kept) < len(lines):
+                if not changed:
+                    self._drop_index()  # its offsets are of the months as they were
+                changed = True
+                atomic.write(self._month(month), b"".join(kept))
+        if changed:
+            try:
+                self._extend_index({})
+            except (OSError, BrokenStore):
+                pass  # a cache: without it the months are read
+
     def knows(self, run_id: str) -> bool:
         """Whether a run of this id was ever archived or deleted."""
         return any(record["id"] == run_id for record in self.lines(run_id))
@@ -74,9 +98,9 @@ class History:
                     if record["id"].startswith(prefix):
                         yield record
 
-    def newest_first(self) -> Iterator[Record]:
-        """Every archived run that was not deleted, newest month first."""
-        for month in reversed(self.months()):
+    def newest_first(self, oldest: str = "") -> Iterator[Record]:
+        """Every archived run that was not deleted, newest month first, down to the `oldest`."""
+        for month in reversed([one for one in self.months() if one >= oldest]):
             runs: dict[str, Record] = {}
             for _, record in self._from(month, 0):
                 if record.get("deleted"):
@@ -180,6 +204,11 @@ class History:
         except (OSError, BrokenStore):
             return ""  # a cache that cannot be read is one that is not there
         return found[0].decode("ascii", "replace") if found else ""
+
+    def _lines_of(self, month: str) -> Iterator[tuple[bytes, Record | None]]:
+        with open(self._month(month), "rb") as file:
+            for line in file:
+                yield line, _parse(line)
 
     def _line_at(self, month: str, offset: int, prefix: str) -> Iterator[Record]:
         place, record = next(self._from(month, offset), (-1, {}))

@@ -15,6 +15,8 @@ from ccs.errors import BrokenStore
 FORMAT = 1
 COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
 FILE_MODE = 0o600
+# What is added to the name of a log that has grown old.
+COMPRESSED = ".gz"
 _SAFE = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 )  # Windows lacks the first two
@@ -74,6 +76,15 @@ class Home:
         return self.file("tick.json")
 
     @property
+    def tidied(self) -> str:
+        """When old runs and logs were looked at last. Derived."""
+        return self.file("tidied.json")
+
+    @property
+    def tidy_lock(self) -> str:
+        return os.path.join(self.file("locks"), "tidy.lock")
+
+    @property
     def history(self) -> str:
         return self.file("history")
 
@@ -104,6 +115,21 @@ class Home:
     def as_run(self, run_id: str) -> str:
         """The task as the run ran it."""
         return os.path.join(self.file("logs"), f"run_{run_id}.task.json")
+
+    def times(self, run_id: str) -> str:
+        """When what stands in its logs was written."""
+        return os.path.join(self.file("logs"), f"run_{run_id}.times")
+
+    def tree_before(self, run_id: str) -> str:
+        """The working tree as it was before the run, and what the run left in it."""
+        return os.path.join(self.file("logs"), f"run_{run_id}.tree.json")
+
+    def logs_of(self, run_id: str) -> list[str]:
+        """All that is kept of a run beside its record, be it there or not."""
+        logs = [self.log(run_id), self.stream(run_id)]
+        compressed = [path + COMPRESSED for path in logs]
+        beside = [self.times(run_id), self.as_run(run_id), self.tree_before(run_id)]
+        return [*logs, *compressed, *beside]
 
     def create(self) -> None:
         """Makes what is missing, private from its first moment. Raises BrokenStore, OSError."""

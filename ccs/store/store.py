@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -151,12 +152,15 @@ class Store:
                     candidates[run.id] = run
         return choose(candidates.values(), wanted, "run")
 
-    def every_run(self) -> Iterator[Run]:
-        """Newest first; a run on its way into history is given once."""
+    def every_run(self, since: datetime | None = None) -> Iterator[Run]:
+        """Newest first; a run on its way into history is given once.
+
+        `since`: months of the history before it are not read.
+        """
         recent = sorted(self.runs.all(), key=lambda run: run.scheduled_time, reverse=True)
         seen = {run.id for run in recent}
         yield from recent
-        for line in self.history.newest_first():
+        for line in self.history.newest_first(f"{since:%Y-%m}" if since else ""):
             if line["id"] in seen:
                 continue
             try:

@@ -12,7 +12,7 @@ from typing import Any
 from histories import Ticks, at
 
 from ccs.claude.events import limit_facts
-from ccs.engine import begin, learn, settle
+from ccs.engine import approval, begin, learn, settle
 from ccs.model.run import Run
 from ccs.model.settings import Settings
 from ccs.store.store import Store
@@ -57,7 +57,7 @@ class Night(Ticks):
         assert lock.acquire()
         asked = settle.as_it_ran(self.store.home, run_id)
         assert asked is not None
-        if not begin.begin(self.store.home, rundir, asked, self.now):
+        if not begin.begin(self.store.home, rundir, asked, approval.withheld(asked), self.now):
             lock.release()
             return False
         self._locks[run_id] = lock

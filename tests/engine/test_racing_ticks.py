@@ -10,6 +10,7 @@ from histories import at, task
 
 from ccs.engine import launch
 from ccs.engine.tick import tick
+from ccs.host import process
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the two ticks")
@@ -17,6 +18,8 @@ def test_two_ticks_together_never_launch_a_slot_twice(store, monkeypatch, tmp_pa
     ledger = tmp_path / "ledger"
 
     def write_down(home, run_id, environment):
+        # As a supervisor does at once; a tick that comes after that must not start another.
+        store.rundir(run_id).mark_started(process.identity(os.getppid()))
         with open(ledger, "a") as file:
             file.write(f"{run_id}\n")
 

@@ -238,7 +238,7 @@ class TestEnds:
         ]
 
     def test_what_this_version_refuses_fails_at_once(self, store):
-        store.tasks.put(task(session_mode="reuse"))
+        store.tasks.put(task(isolation="tmux"))
         _, events = simulated(store, "20 10:01", "20 10:20")
         assert told(events)[-1] == "10:15 end task 1 failed start_failed"
 

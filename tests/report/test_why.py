@@ -154,7 +154,7 @@ class TestInGeneral:
         assert any(one.endswith(line) for one in asked(store))
 
     def test_what_this_version_would_refuse(self, store, last_tick):
-        store.tasks.put(task(session_mode="reuse"))
+        store.tasks.put(task(isolation="tmux"))
         last_tick("20 12:00")
         assert asked(store)[0].startswith("Its runs fail: this version of ccs does not support")
 

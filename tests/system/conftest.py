@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,17 @@ class Program:
 
     def launches(self) -> list[str]:
         return self.ledger.read_text().splitlines() if self.ledger.exists() else []
+
+    @staticmethod
+    def carriers(run_id: str) -> list[int]:
+        """PIDs that carry the run's marker: its client, its tools, its check."""
+        entry = f"CCS_RUN_ID={run_id}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # gone meanwhile, or not ours
+                if entry in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+        return found
 
     def end_everything(self) -> None:
         """Whatever a failed test left running: all of it carries this store in its environment."""

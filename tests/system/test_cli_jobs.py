@@ -27,19 +27,19 @@ def test_a_job_keeps_what_it_was_made_with_and_changes_only_what_is_named(ccs):
     made = ccs.ok(
         *("jobs", "create", "--name", "naïve 🚀 job", "--description", "d", "--profile", "work"),
         *("--working-directory", "sub/../place", "--on-failure", "continue"),
-        *("--max-parallel", "3", "--worktree-name", "feature/x", "--worktree-branch", "main"),
+        *("--max-parallel", "3", "--worktree-name", "feature-x", "--worktree-branch", "main"),
+        *("--worktree-setup", "make deps"),
     )
     assert "place is not a directory" in made.err
     kept = made.json
     place = {"path": str(ccs.work / "place"), "use_git_worktree": False}
     assert kept["working_directory"] == place | {
-        "worktree_name": "feature/x",
+        "worktree_name": "feature-x",
         "worktree_branch": "main",
+        "worktree_setup": "make deps",
     }
     assert (kept["profile"], kept["on_failure"], kept["max_parallel"]) == (profile, "continue", 3)
-    updated = ccs.ok("jobs", "update", "naïve 🚀 job", "--use-worktree")
-    assert "runs will be refused" in updated.err
-    changed = updated.json
+    changed = ccs.ok("jobs", "update", "naïve 🚀 job", "--use-worktree").json
     assert changed["working_directory"] == kept["working_directory"] | {"use_git_worktree": True}
     changed = ccs.ok("jobs", "update", kept["id"].upper(), "--profile", "none").json
     assert (changed["profile"], changed["name"]) == (None, "naïve 🚀 job")

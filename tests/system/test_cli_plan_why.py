@@ -18,7 +18,7 @@ def ccs(quick):
 def test_plan_lists_what_comes(ccs):
     rows = ccs.ok("plan", "--next", "7d").json["plan"]
     assert {tuple(row) for row in rows} == {
-        ("at", "task_id", "task_name", "what", "why", "quota", "pushed_to")
+        ("at", "task_id", "task_name", "what", "why", "quota", "pushed_to", "permissions")
     }
     nightly = [row for row in rows if row["task_name"] == "nightly"]
     assert [row["what"] for row in nightly] == ["run"] * 7
@@ -28,7 +28,7 @@ def test_plan_lists_what_comes(ccs):
 def test_plan_for_people_has_the_times_of_this_place_and_says_that_nothing_ticks(ccs):
     done = ccs.ok("plan", "-o", "table", "--task", "nightly", "--next", "1d")
     head, _, row = done.out.splitlines()
-    assert head.split() == ["WHEN", "TASK", "WHAT", "WHY"]
+    assert head.split() == ["WHEN", "TASK", "PERMISSIONS", "WHAT", "WHY"]
     assert "03:00:00 UTC  nightly" in row
     assert "nothing calls ccs tick" in done.err
 

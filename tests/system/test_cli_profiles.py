@@ -172,18 +172,6 @@ def test_what_cannot_be_had_fails_the_run_and_nothing_ambient_takes_its_place(cc
     assert ccs.launches() == []
 
 
-def test_a_source_of_the_prior_system_is_refused_by_name_at_launch(ccs):
-    profile = create(ccs, "work")
-    task = ccs.task("x", "--profile", "work")
-    (kept,) = ccs.saved("profiles")
-    variable = {"name": "KEY", "source": "aws_secrets_manager", "value": "prod/key"}
-    ccs.save("profiles", {**kept, "env_vars": [variable]})
-    failed = ccs("tasks", "run", task, "--wait")
-    assert (failed.code, failed.json["reason"]) == (5, "env_failed")
-    assert "aws" in failed.json["message"]
-    assert ccs.saved("profiles")[0]["id"] == profile
-
-
 # Keeping --------------------------------------------------------------------
 
 

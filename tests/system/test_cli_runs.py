@@ -46,11 +46,11 @@ def test_a_log_is_what_the_run_did_in_words_or_as_it_came(ccs):
 
 
 def test_a_run_that_never_started_still_tells_why(ccs):
-    run = ccs("tasks", "run", ccs.task("x", "--verify", "true"), "--wait").json["id"]
+    gone = str(ccs.root / "gone")
+    run = ccs("tasks", "run", ccs.task("x", "--working-directory", gone), "--wait").json["id"]
     log = ccs("runs", "log", run, "--exit-status")
     assert (log.code, log.out) == (5, "")
-    assert "failed start_failed: " in log.err
-    assert "verify" in log.err
+    assert f"failed workdir_missing: {gone} is not a directory" in log.err
 
 
 def test_following_shows_what_comes_and_ends_with_the_run(ccs, slow):
@@ -105,12 +105,15 @@ def test_lists_are_filtered_by_task_and_status(ccs):
     assert runs[1][:8] in table
 
 
-def test_a_restart_runs_the_task_as_it_is_now(ccs):
+def test_a_restart_runs_the_task_as_it_ran(ccs):
     task = ccs.task("[[mock: exit code=3]]", "--name", "t")
     failed = ccs("tasks", "run", task, "--wait").json
     assert (failed["status"], failed["exit_code"]) == ("failed", 3)
     ccs.ok("tasks", "update", "t", "--prompt", "x")
-    again = ccs.ok("runs", "restart", failed["id"])
+    repeated = ccs.ok("runs", "restart", failed["id"])
+    assert ccs.ended(repeated.json["id"])["exit_code"] == 3
+    ended = ccs.ok("tasks", "run", task, "--wait").json
+    again = ccs.ok("runs", "continue", ended["id"], "--prompt", "more")
     assert (again.json["task_id"], again.json["trigger"]) == (task, "manual")
     assert "started run" in again.err
     assert ccs.ended(again.json["id"])["status"] == "success"

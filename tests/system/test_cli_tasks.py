@@ -81,7 +81,7 @@ def test_an_update_changes_what_is_named_and_nothing_else(ccs):
     ).json
     schedule = {"schedule_type": "cron", "cron": "0 4 * * *", "timezone": "Asia/Tokyo"}
     assert changed["schedule"] == schedule
-    assert changed["retry"] == retry | {"max_attempts": 5}
+    assert changed["retry"] == retry | {"max_attempts": 5, "client": None}
     assert (changed["model"], changed["tags"]) == (None, [])
     assert changed["active_since"] > before["active_since"]
     moving = {"schedule", "retry", "model", "tags", "active_since", "updated_at"}
@@ -149,14 +149,10 @@ def test_what_is_not_built_yet_is_stored_and_refused_at_launch(ccs):
     asked = {
         "worktree": ("--isolation", "worktree"),
         "tmux": ("--isolation", "tmux"),
-        "session_mode reuse": ("--session-mode", "reuse"),
-        "session_mode fork": ("--session-mode", "fork"),
-        "verify": ("--verify", "make test"),
-        "until_green": ("--until-green", "3"),
     }
     ccs.settings(mock_mode=True, max_concurrent_tasks=10)
-    warned = ccs.ok("tasks", "create", "--prompt", "x", "--session-mode", "reuse").err
-    assert "its runs will be refused: this version of ccs does not support session_mode" in warned
+    warned = ccs.ok("tasks", "create", "--prompt", "x", "--isolation", "tmux").err
+    assert "its runs will be refused: this version of ccs does not support isolation" in warned
     runs = {what: ccs.start(ccs.task("x", *options)) for what, options in asked.items()}
     for what, run_id in runs.items():
         run = ccs.ended(run_id)

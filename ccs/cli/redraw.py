@@ -1,0 +1,34 @@
+"""A terminal drawn over again and again, until Ctrl-C."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import click
+
+from ccs.cli import params
+from ccs.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ccs.engine.clock import Clock
+
+_SECONDS = 2.0
+_HOME, _CLEAR, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
+
+
+def redraw(frame: Callable[[int], str], clock: Clock) -> None:
+    """`frame` gets the terminal's height. Raises InvalidInput where nothing can be drawn over."""
+    if not params.can_redraw():
+        raise InvalidInput(
+            "--watch needs a terminal", "follow one run: ccs runs log -f; wait: ccs runs wait"
+        )
+    click.echo(_CLEAR, nl=False)
+    while True:
+        lines = frame(shutil.get_terminal_size().lines).split("\n")
+        # Over what stands there, without clearing it first: that would flicker.
+        drawn = "".join(f"{line}{_TO_LINE_END}\n" for line in lines)
+        click.echo(_HOME + drawn + _TO_END, nl=False)
+        clock.sleep(_SECONDS)

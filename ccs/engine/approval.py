@@ -1,0 +1,31 @@
+"""A repository whose hooks or MCP servers changed since its task was made waits for a person.
+
+What it runs by itself would run with the task's permissions. The supervisor looks, because a tick
+touches no path outside the store; the run it holds knows what was seen, so the plan needs no look.
+Lean.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ccs.host import trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def withheld(asked: dict[str, Any]) -> str | None:
+    """The fingerprint that nobody has approved, of where the run is to work."""
+    if asked["approved"] is None or not asked["cwd"]:
+        return None
+    seen = seen_in(asked["cwd"])
+    return None if seen == asked["approved"] else seen
+
+
+def seen_in(directory: str) -> str:
+    try:
+        return trust.fingerprint(os.path.expanduser(directory))
+    except (OSError, ValueError) as error:
+        return f"unreadable: {error}"[:200]

@@ -1,0 +1,67 @@
+"""In which session a run works, and the calls of the client that are tried for it, in turn.
+
+Two runs must never work in one session: the client does not lock it and forks its history. So
+`session` is what the supervisor claims under the store lock before it starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ccs.claude import command
+from ccs.model.run import Run
+from ccs.model.task import Task
+from ccs.store.store import Store
+
+
+@dataclass(frozen=True)
+class Calls:
+    """`resumes`: whether it goes on with what was begun before. `tried`: the second, if any, when
+    the client knows nothing of the session."""
+
+    session: str
+    resumes: bool
+    tried: list[dict[str, Any]]
+
+
+def calls(run: Run, task: Task, last: str | None, model: str, most: float | None) -> Calls:
+    """`last`: the session of the task's run before this one."""
+
+    def call(session: list[str], prompt: str, is_file: bool = False) -> dict[str, Any]:
+        words = command.options(task, session, model, most)
+        return {"options": words, "prompt": prompt, "prompt_is_file": is_file}
+
+    def asking(session: list[str]) -> dict[str, Any]:
+        return call(session, command.prompt(task), task.prompt_type == "file")
+
+    if run.session_id:
+        on = ["--resume", run.session_id]
+        if run.prompt is not None:  # said by a person to this very session: nothing else will do
+            return Calls(run.session_id, True, [call(on, run.prompt)])
+        words = command.CONTINUE if run.trigger == "resume" else command.AGAIN
+        fresh = asking(["--session-id", run.session_id])
+        return Calls(run.session_id, True, [call(on, words), fresh])
+    fresh = asking(["--session-id", run.id])
+    if last is None or task.session_mode == "new":
+        return Calls(run.id, False, [fresh])
+    if task.session_mode == "fork":
+        forked = asking(["--resume", last, "--fork-session", "--session-id", run.id])
+        return Calls(run.id, False, [forked, fresh])
+    return Calls(last, True, [asking(["--resume", last]), fresh])
+
+
+def last_session(store: Store, run: Run, task: Task, mock: bool) -> str | None:
+    """Of the task's newest run that had one, of the same client."""
+    if task.session_mode == "new" or run.session_id:
+        return None
+    found = [one for one in store.runs.all() if _had_session(one, task, mock)]
+    if found:
+        return max(found, key=lambda one: one.start_time or one.scheduled_time).session_id
+    older = (one for one in store.every_run() if _had_session(one, task, mock))
+    return next((one.session_id for one in older), None)
+
+
+def _had_session(run: Run, task: Task, mock: bool) -> bool:
+    mine = run.task_id == task.id and run.mock == mock
+    return mine and run.status != "upcoming" and run.session_id is not None

@@ -1,0 +1,83 @@
+"""Which runs a person asks for, and what is said about each beside its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ccs.claude import allow
+from ccs.engine import settle
+from ccs.model.run import Run
+from ccs.store.store import Store
+
+BYPASS = "bypass"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is None or empty does not matter. `since`: of the slot, as the list is sorted."""
+
+    task_id: str | None = None
+    job_id: str | None = None
+    statuses: frozenset[str] = frozenset()
+    since: datetime | None = None
+
+    def __contains__(self, run: object) -> bool:
+        return (
+            isinstance(run, Run)
+            and self.task_id in (None, run.task_id)
+            and self.job_id in (None, run.job_id)
+            and (not self.statuses or run.status in self.statuses)
+            and (self.since is None or run.scheduled_time >= self.since)
+        )
+
+
+def chosen(store: Store, wanted: Wanted) -> Iterator[Run]:
+    """Newest first. Raises BrokenStore."""
+    return (run for run in store.every_run(wanted.since) if run in wanted)
+
+
+class Trust:
+    """What runs were allowed to do: by the task as it ran, else as it is now."""
+
+    def __init__(self, store: Store) -> None:
+        self._home = store.home
+        self._now = {task.id: task.permissions for task in store.tasks.read().records}
+
+    def of(self, run: Run) -> str | None:
+        asked = settle.as_it_ran(self._home, run.id)
+        task = asked.get("task") if asked else None
+        if isinstance(task, dict):
+            return str(task.get("permissions", BYPASS))
+        return self._now.get(run.task_id)
+
+    def record(self, run: Run) -> dict[str, Any]:
+        return {**run.record(), "permissions": self.of(run)}
+
+
+def described(store: Store, run: Run) -> dict[str, Any]:
+    """The record; beside each denial the rules that would have let it pass."""
+    record = Trust(store).record(run)
+    for denial in record["permission_denials"]:
+        denial["allow"] = _allowing(denial, record)
+    return record
+
+
+def _allowing(denial: dict[str, Any], record: dict[str, Any]) -> list[str]:
+    tool = str(denial.get("tool_name"))
+    if record["permissions"] == "plan" and tool in allow.EDITING:
+        return []  # whatever is allowed, that mode writes nothing
+    return allow.rules(tool, denial.get("tool_input"), record["cwd"])
+
+
+def permitting(store: Store, record: dict[str, Any]) -> list[str] | None:
+    """All tools and rules that the run's task would need; None when it is gone or lacks none."""
+    task = store.tasks.get(record["task_id"])
+    wanted = [rule for denial in record["permission_denials"] for rule in denial["allow"]]
+    if task is None or set(wanted) <= set(task.allowed_tools):
+        return None
+    every = list(dict.fromkeys([*task.allowed_tools, *wanted]))
+    tools = {one for one in every if "(" not in one}
+    return [one for one in every if one in tools or one.partition("(")[0] not in tools]

@@ -1,0 +1,115 @@
+"""A repository that learns to run something by itself: its tasks wait for a person."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from histories import at, task, uid
+
+from ccs.engine import tasks
+from ccs.host import trust
+
+HOOKS = {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "make"}]}]}}
+
+
+@pytest.fixture
+def repository(tmp_path):
+    place = tmp_path / "repository"
+    (place / ".claude").mkdir(parents=True)
+    return place
+
+
+@pytest.fixture
+def made(store, repository):
+    fields = {"name": "t", "prompt": "x", "working_directory": str(repository)}
+    schedule = {"schedule_type": "cron", "cron": "*/15 * * * *", "timezone": "UTC"}
+    return tasks.create(store, {**fields, "schedule": schedule}, at("20 10:00"))
+
+
+def change(repository, name=".claude/settings.json", content=HOOKS):
+    (repository / name).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (".claude/settings.json", HOOKS),
+        (".claude/settings.local.json", HOOKS),
+        (".mcp.json", {"mcpServers": {"x": {"command": "sh"}}}),
+        (".mcp.json", "{"),
+    ],
+)
+def test_what_it_could_start_has_changed_so_nothing_starts(night, made, repository, name, content):
+    change(repository, name, content)
+    [run_id] = night.tick("20 10:15").launched
+    assert not night.started(run_id)
+    found = night.store.runs.get(run_id)
+    assert (found.status, found.held_reason) == ("upcoming", "approval")
+    assert night.tick("20 10:16").launched == []
+
+
+@pytest.mark.parametrize("content", [{"model": "opus"}, {"permissions": {"allow": ["Bash"]}}])
+def test_settings_that_start_nothing_are_nobody_s_business(night, made, repository, content):
+    change(repository, content=content)
+    [run_id] = night.tick("20 10:15").launched
+    assert night.started(run_id)
+
+
+def test_approved_it_goes_on_and_the_next_run_too(night, made, repository):
+    change(repository)
+    [run_id] = night.tick("20 10:15").launched
+    assert not night.started(run_id)
+    tasks.approve(night.store, made.id, at("20 10:20"))
+    assert night.tick("20 10:21").launched == [run_id]
+    assert night.started(run_id)
+    night.end(run_id, message=None)
+    [following] = night.tick("20 10:30").launched
+    assert night.started(following)
+
+
+def test_what_changes_again_after_it_was_approved_waits_again(night, made, repository):
+    change(repository)
+    tasks.approve(night.store, made.id, at("20 10:10"))
+    change(repository, ".mcp.json", {"mcpServers": {}})
+    [run_id] = night.tick("20 10:15").launched
+    assert not night.started(run_id)
+
+
+def test_settings_can_turn_it_off(night, made, repository):
+    night.settings(approval=False)
+    change(repository)
+    [run_id] = night.tick("20 10:15").launched
+    assert night.started(run_id)
+
+
+def test_tasks_from_before_there_was_such_a_thing_are_not_held(night, repository):
+    change(repository)
+    night.store.tasks.put(task(1, "*/15 * * * *", working_directory=str(repository)))
+    [run_id] = night.tick("20 10:15").launched
+    assert night.started(run_id)
+    assert night.store.tasks.get(uid(1)).approved is None
+
+
+def test_another_directory_is_another_agreement(night, made, tmp_path):
+    other = tmp_path / "other"
+    (other / ".claude").mkdir(parents=True)
+    change(other)
+    tasks.update(night.store, made.id, {"working_directory": str(other)}, at("20 10:05"))
+    [run_id] = night.tick("20 10:15").launched
+    assert night.started(run_id)
+
+
+def test_the_order_of_keys_and_spaces_mean_nothing(repository):
+    (repository / ".mcp.json").write_text('{"a": 1, "b": 2}')
+    before = trust.fingerprint(str(repository))
+    (repository / ".mcp.json").write_text('{ "b":2,"a":1 }')
+    assert trust.fingerprint(str(repository)) == before
+
+
+def test_a_pipe_or_an_endless_file_in_its_place_is_not_waited_for(night, made, repository):
+    import os
+
+    os.mkfifo(repository / ".mcp.json")
+    [run_id] = night.tick("20 10:15").launched
+    assert not night.started(run_id)
