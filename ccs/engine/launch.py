@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ccs.claude import command
-from ccs.engine import settle
+from ccs.engine import settle, workplace
 from ccs.engine.accounts import Accounts
 from ccs.engine.calls import calls, last_session
 from ccs.errors import InvalidInput
@@ -143,6 +143,7 @@ class Launcher:
             "resumes": chosen.resumes,
             # What goes on, goes on where it was.
             "cwd": run.cwd or (os.path.expanduser(directory) if directory else None),
+            "place": workplace.wanted(run, task, job),
             "mock": self.accounts.is_mock(run, task),
             "client": client.MOCK if self.settings.mock_mode else self.settings.claude_path,
             "variables": command.variables(task),
@@ -181,9 +182,7 @@ def admission_of(task: Task, job: Job | None, forced: bool, settings: Settings) 
 
 def refusal(task: Task, job: Job | None) -> str | None:
     """What the task asks for that this version cannot give. Running without it would be wrong."""
-    worktree = task.isolation == "worktree" or (job and job.working_directory.use_git_worktree)
     asked = {
-        "a git worktree": worktree,
         "isolation in tmux": task.isolation == "tmux",
     }
     missing = [what for what, wanted in asked.items() if wanted]

@@ -25,9 +25,8 @@ _SPREAD = 0.2
 # The same work in the same place, for the same job and on the same account.
 _KEPT = (
     *("task_id", "job_id", "job_run", "task_name", "parks", "profile", "account", "mock"),
-    *("restart_of", "prompt"),
+    *("restart_of", "prompt", "cwd", "worktree"),
 )
-_OF_THE_SESSION = ("session_id", "cwd", "worktree")
 
 
 def retry_of(run: Record, asked: Record | None, now: datetime) -> Record | None:
@@ -40,7 +39,7 @@ def retry_of(run: Record, asked: Record | None, now: datetime) -> Record | None:
         return None
     from ccs.model import key
 
-    kept = _KEPT + (_OF_THE_SESSION if (asked or {}).get("resumes") else ())
+    kept = _KEPT + (("session_id",) if (asked or {}).get("resumes") else ())
     run_id = key.for_follower(run["id"], "retry", attempt + 1)
     wait = pause(run_id, float(rule["delay"]), float(rule["backoff_multiplier"]), attempt)
     return {

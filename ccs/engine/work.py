@@ -9,10 +9,12 @@ from ccs import instant
 from ccs.claude import command
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream
-from ccs.engine import learn
+from ccs.engine import learn, workplace
+from ccs.engine.commit import commit
 from ccs.engine.drain import Drain, Watch
 from ccs.engine.logs import Logs, Times
 from ccs.engine.pulse import Pulse
+from ccs.engine.together import together
 from ccs.engine.verify import Verified, verify
 from ccs.errors import CcsError
 from ccs.host import client, environ, process
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 _AFRESH = "the session it went on with is gone; the task was started afresh"
 _LONGEST_PROMPT = 10_000_000  # what the client takes
-# What several calls of one run have spent is spent by the run.
-_COUNTS = ("cost_usd", "turns")
 
 
 class Work:
@@ -86,7 +86,8 @@ class Work:
             return _failed("start_failed", self.asked["refused"])
         if not directory:
             return _failed("workdir_missing", "neither the task nor its job names a directory")
-        if not os.path.isdir(directory):
+        # A worktree may have to be made first.
+        if self.asked["place"]["worktree"] is None and not os.path.isdir(directory):
             return _failed("workdir_missing", f"{directory} is not a directory")
         return None
 
@@ -99,13 +100,35 @@ class Work:
         readable, raw = self.home.log(self.run_id), self.home.stream(self.run_id)
         with Logs(readable, raw, resolved.mask, times) as logs:
             logs.note(f"run {self.run_id} of task {self.asked['task'].get('name', '')!r}")
+            try:
+                place = self._place(resolved, logs)
+            except workplace.NoPlace as error:
+                words = resolved.mask_text(error.message)
+                logs.note(words)
+                return self._given_up() or _failed(error.reason, words)
             calls = _Calls(self, program, resolved, logs)
             ended = calls.in_turn()
             if ended is not None and self.asked["verify"]:
                 ended = calls.until_green(ended)
             if ended is not None:
+                if ended["status"] == "success" and not self.mock:
+                    commit(place, self.asked, self.run_id, logs.note)
+                workplace.leave(place, ended, self.run_id, logs.note)
+                ended["message"] = ended["message"] and resolved.mask_text(ended["message"])
                 logs.note(f"{ended['status']} {ended['reason'] or ''}".rstrip())
         return ended
+
+    def _place(self, resolved: environ.Environment, logs: Logs) -> workplace.Place:
+        """Raises NoPlace. From here on the run's directory is known."""
+        variables = {**resolved.variables, process.MARKER: self.run_id}
+        given_up = ("stop", "replaced", "shutdown")
+        place = workplace.prepare(
+            self.home, self.asked, variables, lambda: self.watch.reason() in given_up
+        )
+        for words in place.notes:
+            logs.note(words)
+        self.asked = {**self.asked, "cwd": place.cwd}
+        return place
 
     def hear(self, facts: Record) -> None:
         """What the client tells of its limits, as it arrives."""
@@ -175,7 +198,7 @@ class _Calls:
                 break
             if checked.ended_by is not None:
                 judged = verdict.judge(Stream(), verdict.Exit(None, checked.ended_by), "")
-                return _together(ended, {**judged, "session_id": ended["session_id"]})
+                return together(ended, {**judged, "session_id": ended["session_id"]})
             told = f"verify failed: {checked.words}"
             ended = {**ended, "status": "failed", "reason": "verify_failed", "message": told}
             left = self._left(ended)
@@ -185,7 +208,7 @@ class _Calls:
             more = self._call(self._mending(ended, checked, left))
             if more is None:
                 return None
-            ended = _together(ended, more)
+            ended = together(ended, more)
         return ended
 
     def _verified(self) -> Verified:
@@ -260,24 +283,6 @@ def _session_is_gone(ended: Record) -> bool:
     """The client's answer to a session it has no transcript of; nothing was asked of the model."""
     message = ended["message"] or ""
     return ended["reason"] == "start_failed" and message.startswith("No conversation found")
-
-
-def _together(before: Record, after: Record) -> Record:
-    """Two calls of one run: how the later one ended, and what both have spent."""
-    ended = dict(after)
-    for name in _COUNTS:
-        if before.get(name) is not None:
-            ended[name] = before[name] + (after.get(name) or 0)
-    if before.get("usage"):
-        later = after.get("usage") or {}
-        ended["usage"] = {name: n + later.get(name, 0) for name, n in before["usage"].items()}
-    ended["models"] = sorted({*before["models"], *after["models"]})
-    ended["permission_denials"] = [*before["permission_denials"], *after["permission_denials"]]
-    ended["claude_version"] = after["claude_version"] or before["claude_version"]
-    if before.get("quota"):
-        later = (after.get("quota") or before["quota"])["after"]
-        ended["quota"] = {"before": before["quota"]["before"], "after": later}
-    return ended
 
 
 def _failed(reason: str, message: str) -> Record:

@@ -133,17 +133,6 @@ def test_deleting_a_job_takes_its_tasks_and_runs_along_and_says_how_many(ccs):
     assert ccs("runs", "get", done).code == 3
 
 
-def test_a_job_in_a_worktree_is_stored_and_its_runs_refused_for_now(ccs):
-    nightly = job(ccs, "nightly", "--use-worktree", "--on-failure", "continue")
-    ccs.task("x", "--job", nightly)
-    ccs.ok("jobs", "run", "nightly")
-    run = ccs.ended(ccs.recorded()[0]["id"])
-    assert status(ccs, nightly) == "failed"
-    assert (run["status"], run["reason"]) == ("failed", "start_failed")
-    assert "worktree" in run["message"]
-    assert ccs.launches() == []
-
-
 def _alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:

@@ -147,7 +147,6 @@ def test_a_prompt_comes_from_a_file_or_a_pipe_whole(ccs):
 
 def test_what_is_not_built_yet_is_stored_and_refused_at_launch(ccs):
     asked = {
-        "worktree": ("--isolation", "worktree"),
         "tmux": ("--isolation", "tmux"),
     }
     ccs.settings(mock_mode=True, max_concurrent_tasks=10)

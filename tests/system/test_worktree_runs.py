@@ -1,0 +1,132 @@
+"""Runs in git worktrees, and the commits of successful ones: the whole program, real git."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def git(ccs):
+    def call(*words, cwd=None):
+        done = subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words],
+            cwd=cwd or ccs.work,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**ccs.env, "GIT_CONFIG_NOSYSTEM": "1"},
+        )
+        return done.stdout.strip()
+
+    call("init", "-q", "-b", "main")
+    call("config", "user.name", "t")
+    call("config", "user.email", "t@t")
+    (ccs.work / "kept.txt").write_text("before\n")
+    call("add", "-A")
+    call("commit", "-qm", "first")
+    return call
+
+
+@pytest.fixture
+def real(ccs, git):
+    """A client that counts as a real one, and plays what the stand-in plays."""
+    client = ccs.root / "claude"
+    client.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m ccs.claude.mock "$@"\n')
+    client.chmod(0o755)
+    ccs.settings(claude_path=str(client))
+    return ccs
+
+
+def test_a_success_commits_what_the_run_changed_and_nothing_else(real, git):
+    (real.work / "kept.txt").write_text("mine, not done yet\n")
+    run = real.ended(real.start(real.task("[[mock: write path=made.txt]]", "--name", "maker")))
+    assert (run["status"], run["commit"]) == ("success", git("rev-parse", "HEAD"))
+    assert git("show", "--name-only", "--format=", "HEAD") == "made.txt"
+    assert f"Ccs-Run: {run['id']}" in git("log", "-1", "--format=%B")
+    assert git("status", "--porcelain") == "M kept.txt"
+    shown = real.ok("runs", "diff", run["id"]).out
+    assert "made.txt" in shown
+    assert "kept.txt" not in shown
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options"),
+    [
+        ("[[mock: write]] [[mock: overloaded]]", ()),
+        ("[[mock: write]]", ("--no-commit-on-success",)),
+        ("[[mock: write]]", ("--verify", "false")),
+        ("x", ()),
+    ],
+)
+def test_nothing_is_committed_without_a_success_a_change_or_leave(real, git, prompt, options):
+    run = real.ended(real.start(real.task(prompt, *options)))
+    assert run["commit"] is None
+    assert git("rev-list", "--count", "HEAD") == "1"
+
+
+def test_the_stand_in_never_commits(ccs, git):
+    run = ccs.ended(ccs.start(ccs.task("[[mock: write]]")))
+    assert (run["status"], run["commit"]) == ("success", None)
+    assert git("rev-list", "--count", "HEAD") == "1"
+
+
+def test_a_hook_that_refuses_leaves_the_work_and_says_so(real, git):
+    hook = real.work / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\necho no tests; exit 1\n")
+    hook.chmod(0o755)
+    run = real.ended(real.start(real.task("[[mock: write]]")))
+    assert (run["status"], run["commit"]) == ("success", None)
+    assert run["message"]
+    assert "no tests" in real.ok("runs", "log", run["id"]).out
+    assert git("status", "--porcelain") == "?? mock.txt"
+
+
+def test_the_tasks_of_a_job_share_its_worktree_and_its_branch(real, git):
+    job = real.ok("jobs", "create", "--name", "nightly", "--use-worktree", "-q").out.strip()
+    options = ("--job", job)
+    tasks = [real.task(f"[[mock: write path={name}.txt]]", *options) for name in ("one", "two")]
+    real.ok("jobs", "run", "nightly")
+    ended = [real.until(lambda t=t: _done(real, t)) for t in tasks]
+    assert {run["status"] for run in ended} == {"success"}
+    [tree] = {run["cwd"] for run in ended}
+    assert tree.startswith(str(real.work / "trees"))
+    assert git("status", "--porcelain") == ""
+    assert not (real.work / "one.txt").exists()
+    assert git("log", "--format=%s", cwd=tree).count("\n") == 2
+    assert "nightly" in real.ok("jobs", "worktree", "list").out
+    real.ok("jobs", "worktree", "merge", "nightly")
+    assert (real.work / "two.txt").exists()
+    real.ok("jobs", "worktree", "remove", "nightly")
+    assert not (real.work / "trees").exists() or not list((real.work / "trees").iterdir())
+
+
+def test_a_worktree_of_its_own_goes_when_nothing_was_changed_in_it(real, git):
+    task = real.task("x", "--isolation", "worktree")
+    run = real.ended(real.start(task))
+    assert run["status"] == "success"
+    assert "trees" in run["cwd"]
+    assert len(git("worktree", "list").splitlines()) == 1
+
+
+def test_what_was_changed_in_it_is_committed_on_its_branch_and_stays(real, git):
+    run = real.ended(real.start(real.task("[[mock: write]]", "--isolation", "worktree")))
+    assert run["commit"]
+    assert git("branch", "--contains", run["commit"]).lstrip("+ ") == run["worktree"]
+    assert git("rev-list", "--count", "main") == "1"
+
+
+def test_a_limit_in_a_worktree_goes_on_in_the_same_one(real, git):
+    real.settings(claude_path=str(real.root / "claude"), reset_margin="0s")
+    told = "[[mock: write]] [[mock: limit reset=1]]"
+    run = real.ended(real.start(real.task(told, "--isolation", "worktree")))
+    assert run["status"] == "limited"
+    [parked] = [one for one in real.recorded() if one["resumed_from"] == run["id"]]
+    assert (parked["cwd"], parked["worktree"]) == (run["cwd"], run["worktree"])
+
+
+def _done(ccs, task):
+    ended = [one for one in ccs.recorded() if one["task_id"] == task and one["end_time"]]
+    return ended[0] if ended else None
