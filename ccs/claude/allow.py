@@ -12,7 +12,7 @@ import re
 import shlex
 from urllib.parse import urlsplit
 
-from ccs.claude.events import mapping
+from ccs.claude.values import mapping
 
 # What follows one of these says what it does, so all of that may be allowed at once.
 _WITH_VERBS = frozenset(

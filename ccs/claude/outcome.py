@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ccs import instant
-from ccs.claude.events import Stream, number
+from ccs.claude.events import Stream
+from ccs.claude.values import number
 from ccs.text import plain, shorten
 from ccs.usage import windows
 

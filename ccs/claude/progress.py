@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ccs import duration
-from ccs.claude.events import Event, Stream, listing, mapping, word
+from ccs.claude.events import Stream
 from ccs.claude.render import tokens, tool_call
+from ccs.claude.values import Event, listing, mapping, word
 from ccs.text import shorten
 
 

@@ -6,8 +6,9 @@ nothing here raises. Lean: the supervisor writes the log while the client works.
 
 from __future__ import annotations
 
-from ccs.claude.events import Event, limit_facts, listing, mapping, model_usage, number, spent, word
+from ccs.claude.events import limit_facts, model_usage, spent
 from ccs.claude.outcome import instant_of
+from ccs.claude.values import Event, listing, mapping, number, word
 from ccs.text import plain, shorten
 
 TYPE_CHECKING = False

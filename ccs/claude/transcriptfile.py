@@ -13,7 +13,8 @@ from hashlib import blake2b
 from typing import TypeGuard
 
 from ccs import instant
-from ccs.claude.events import Event, limit_facts, listing, mapping, number, parse, word
+from ccs.claude.events import limit_facts
+from ccs.claude.values import Event, listing, mapping, number, parse, word
 
 _LONGEST_LINE = 64 << 20
 # A message's blocks are written one after another, but other lines get in between.

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ccs import instant
-from ccs.claude.events import Event, mapping
 from ccs.claude.transcriptfile import Limit, Span, Transcript, buckets
+from ccs.claude.values import Event, mapping
 
 KEPT = timedelta(days=8)
 _FORM = 1

@@ -120,7 +120,7 @@ class _Live:
         self._drawn = ""
 
     def draw(self, run: Run, now: datetime) -> None:
-        from ccs.claude.events import parse
+        from ccs.claude.values import parse
 
         for line in self._stream.fresh(ended=False):
             event = parse(line.text.encode("utf-8", "replace"))

@@ -12,7 +12,7 @@ from ccs.errors import BrokenStore
 from ccs.text import plain
 
 if TYPE_CHECKING:
-    from ccs.schedule.plan import Action
+    from ccs.schedule.snapshot import Action
 
 
 @click.command()

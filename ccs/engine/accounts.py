@@ -25,7 +25,8 @@ from ccs.store.store import Store
 from ccs.usage import budget, gate, windows
 from ccs.usage.budget import Purse
 from ccs.usage.gate import Begun, Hold, Terms
-from ccs.usage.ledger import DEFAULT, Window, empty, moment, windows_of
+from ccs.usage.ledger import DEFAULT, empty
+from ccs.usage.window import Window, moment, windows_of
 
 if TYPE_CHECKING:
     from ccs.store.atomic import Stamp

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def withheld(asked: dict[str, Any]) -> str | None:
     """The fingerprint that nobody has approved, of where the run is to work."""
-    if asked["approved"] is None or not asked["cwd"]:
+    if not asked["approved"] or not asked["cwd"]:
         return None
     seen = seen_in(asked["cwd"])
-    return None if seen == asked["approved"] else seen
+    return None if seen in asked["approved"] else seen
 
 
 def seen_in(directory: str) -> str:

@@ -19,8 +19,9 @@ from ccs.store.ledger import Ledger
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
-from ccs.usage import gate, ledger
+from ccs.usage import gate
 from ccs.usage.gate import Begun, Terms
+from ccs.usage.window import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ def _spends_beside(other: Record, asked: Record) -> bool:
 def _account_admits(home: Home, terms: Terms, running: list[Record], now: datetime) -> bool:
     mine = (one for one in running if one.get("account") == terms.account)
     begun = [
-        Begun(ledger.moment(one.get("start_time")) or now, one.get("model") or "default")
-        for one in mine
+        Begun(moment(one.get("start_time")) or now, one.get("model") or "default") for one in mine
     ]
     kept = Ledger(home)
     account = kept.account(terms.account)

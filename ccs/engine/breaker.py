@@ -32,7 +32,7 @@ def trip(home: Home, run: Record, runs: list[Record], now: datetime) -> int | No
 
     How often that was; None: it goes on. A task that cannot be written goes on as well.
     """
-    if run["status"] != "failed":
+    if run["status"] not in ("failed", "lost"):
         return None
     tasks = Records(home.collection("tasks"), "tasks")
     try:

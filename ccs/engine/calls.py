@@ -37,11 +37,11 @@ def calls(run: Run, task: Task, last: str | None, model: str, most: float | None
 
     if run.session_id:
         on = ["--resume", run.session_id]
+        words = _going_on(run, task)
+        first = asking(on) if words is None else call(on, words)
         if run.prompt is not None:  # said by a person to this very session: nothing else will do
-            return Calls(run.session_id, True, [call(on, run.prompt)])
-        words = command.CONTINUE if run.trigger == "resume" else command.AGAIN
-        fresh = asking(["--session-id", run.session_id])
-        return Calls(run.session_id, True, [call(on, words), fresh])
+            return Calls(run.session_id, True, [first])
+        return Calls(run.session_id, True, [first, asking(["--session-id", run.session_id])])
     fresh = asking(["--session-id", run.id])
     if last is None or task.session_mode == "new":
         return Calls(run.id, False, [fresh])
@@ -49,6 +49,20 @@ def calls(run: Run, task: Task, last: str | None, model: str, most: float | None
         forked = asking(["--resume", last, "--fork-session", "--session-id", run.id])
         return Calls(run.id, False, [forked, fresh])
     return Calls(last, True, [asking(["--resume", last]), fresh])
+
+
+def _going_on(run: Run, task: Task) -> str | None:
+    """What is said to the session; None: what the task says, which stands in a file.
+
+    A try again repeats what was asked, because nobody knows whether the session ever heard it.
+    """
+    if run.trigger == "resume":
+        return command.CONTINUE
+    if run.trigger != "retry":
+        return run.prompt or command.GO_ON
+    if run.prompt is None and task.prompt_type == "file":
+        return None
+    return f"{command.AGAIN} It is this:\n\n{run.prompt or command.prompt(task)}"
 
 
 def last_session(store: Store, run: Run, task: Task, mock: bool) -> str | None:

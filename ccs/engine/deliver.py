@@ -29,7 +29,7 @@ from ccs.store.lock import Lock
 from ccs.store.owed import Notices, Owed, tries
 from ccs.store.store import Store
 from ccs.text import MASK
-from ccs.usage.ledger import moment
+from ccs.usage.window import moment
 
 Record = dict[str, Any]
 

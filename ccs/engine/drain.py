@@ -11,7 +11,7 @@ import selectors
 import signal
 
 from ccs.claude import render
-from ccs.claude.events import parse
+from ccs.claude.values import parse
 from ccs.engine.logs import Lines, Logs
 from ccs.host import process
 from ccs.text import plain

@@ -97,6 +97,13 @@ class Launcher:
         begun = [self.accounts.begun(one, known.get(one.task_id)) for one in going_on]
         return self.accounts.held(run, task, begun)
 
+    def _approved(self, run: Run) -> list[str]:
+        """What its repository may start by itself; empty where nobody asks."""
+        agreed = self.tasks.by_id[run.task_id].approved
+        if agreed is None or not self.settings.approval:
+            return []
+        return [agreed, *filter(None, [run.approved])]
+
     def task_of(self, run: Run) -> Task | None:
         """As it is now; of a run that repeats another one, as it was then."""
         if run.restart_of is None:
@@ -128,7 +135,7 @@ class Launcher:
         return {
             "run": run.id,
             "task": self.tasks.raw[task.id] if run.restart_of is None else task.record(),
-            "approved": task.approved if self.settings.approval else None,
+            "approved": self._approved(run),
             "as_it_was": run.restart_of is not None,
             "tasks_stamp": self.tasks.stamp,
             "profile": self.accounts.profile_id(run, task),

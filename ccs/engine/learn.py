@@ -14,6 +14,7 @@ from ccs.claude.outcome import ENDED_UNPAID
 from ccs.errors import CcsError
 from ccs.store.ledger import Ledger
 from ccs.usage import ledger, windows
+from ccs.usage.window import Window
 from ccs.usage.windows import Reading
 
 TYPE_CHECKING = False
@@ -95,7 +96,7 @@ def _write(home: Home, account: str, change: Callable[[Account], bool]) -> None:
 def _refusal(account: Account, ended: Record, source: str, now: datetime) -> bool:
     window = ended["limit_type"] or "five_hour"
     resets_at = windows.reset(ended["resets_at"], window, now)
-    known = ledger.Window(window, account["windows"].get(window, {}), now)
+    known = Window(window, account["windows"].get(window, {}), now)
     if known.refused_until and resets_at in (None, known.refused_until):
         return False  # heard already
     return ledger.observe(account, window, Reading(source, now, "rejected", 1.0, resets_at), now)

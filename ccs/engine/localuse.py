@@ -23,6 +23,7 @@ from ccs.store import atomic
 from ccs.store.home import Home
 from ccs.usage import answers, estimate, ledger, windows
 from ccs.usage.ledger import DEFAULT
+from ccs.usage.window import windows_of
 from ccs.usage.windows import Reading
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _refusals(limit: dict[str, Any], now: datetime) -> Iterator[tuple[str, Readi
 
 def _estimate(account: Account, activity: Mapping[str, int], now: datetime) -> Reading | None:
     """When the window open now will end, if each begins with the first use after a reset."""
-    window = ledger.windows_of(account, now).get("five_hour")
+    window = windows_of(account, now).get("five_hour")
     reset = window.newest_reset if window else None
     since = {
         m: n for m, n in activity.items() if reset is None or instant.parse(m) > reset - _MINUTE

@@ -21,10 +21,11 @@ from ccs.model.schedule import Anchor, FileWatch, Startup
 from ccs.model.task import Task
 from ccs.schedule import due, plan
 from ccs.schedule.due import Due, Firing
+from ccs.schedule.snapshot import Snapshot
 from ccs.store.agenda import boot_id
 from ccs.store.store import Store
 from ccs.usage import kinds, windows
-from ccs.usage.ledger import Window, moment
+from ccs.usage.window import Window, moment
 
 
 class Look:
@@ -44,9 +45,9 @@ class Look:
         # Before the lock: it may have to read all of history. Only a tick makes such runs.
         self.used = self._used()
 
-    def snapshot(self, runs: Sequence[Run], alive: set[str]) -> plan.Snapshot:
+    def snapshot(self, runs: Sequence[Run], alive: set[str]) -> Snapshot:
         """For `plan.decide`. `alive`: runs whose lock is held; they take their place already."""
-        return plan.Snapshot(
+        return Snapshot(
             tasks=self.launcher.tasks.by_id,
             jobs=self.launcher.jobs.by_id,
             runs=[_as_alive(run, alive) for run in runs],

@@ -21,7 +21,7 @@ from ccs.notify import forms
 from ccs.store.home import Home
 from ccs.store.owed import Notices, Owed
 from ccs.store.store import Store
-from ccs.usage.ledger import moment
+from ccs.usage.window import moment
 
 _MINUTE = timedelta(minutes=1)
 # The same alarm again is no news within this time.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What goes on is the same work in the same place, for the same job and on the same account.
 _KEPT = (
     *("task_id", "job_id", "job_run", "task_name", "attempt", "session_id", "cwd", "worktree"),
-    *("profile", "account", "mock", "limit_type", "resets_at"),
+    *("profile", "account", "mock", "limit_type", "resets_at", "prompt", "approved"),
 )
 
 

@@ -19,7 +19,8 @@ from datetime import datetime
 
 from ccs import instant
 from ccs.claude import outcome as verdict
-from ccs.claude.events import Stream, parse
+from ccs.claude.events import Stream
+from ccs.claude.values import parse
 from ccs.engine import learn, owe, settle
 from ccs.engine.spare import spared
 from ccs.engine.steps import settle_job

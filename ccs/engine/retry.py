@@ -25,7 +25,7 @@ _SPREAD = 0.2
 # The same work in the same place, for the same job and on the same account.
 _KEPT = (
     *("task_id", "job_id", "job_run", "task_name", "parks", "profile", "account", "mock"),
-    *("restart_of", "prompt", "cwd", "worktree"),
+    *("restart_of", "prompt", "cwd", "worktree", "approved"),
 )
 
 

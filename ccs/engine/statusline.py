@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ccs.claude.events import listing, mapping, parse, word
+from ccs.claude.values import listing, mapping, parse, word
 from ccs.store.ledger import Ledger
 from ccs.usage import answers, ledger, windows
+from ccs.usage.window import Window
 from ccs.usage.windows import Reading
 
 TYPE_CHECKING = False
@@ -67,7 +68,7 @@ def _is_outdated(account: Account, name: str, found: Reading, now: datetime) -> 
     assert found.utilization is not None
     assert found.resets_at is not None
     half = windows.length(name) / 2
-    for one in ledger.Window(name, account["windows"].get(name, {}), now).readings:
+    for one in Window(name, account["windows"].get(name, {}), now).readings:
         if one.guessed or one.resets_at is None or abs(now - one.seen_at) > _OLD:
             continue
         if found.resets_at < one.resets_at - half:

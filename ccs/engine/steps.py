@@ -157,13 +157,20 @@ def _cancelled(store: Store, steps: Mapping[str, Run], now: datetime) -> list[Ru
 
 
 def _broken(run: Run) -> bool:
-    return not run.unfinished and run.status not in ("success", "skipped")
+    if run.status == "skipped":
+        return _goes_on(run)
+    return not run.unfinished and run.status != "success"
 
 
 def _through(run: Run) -> bool:
     """Whether what comes after may run: it succeeded, or was passed over on purpose."""
-    passed_over = (run.status, run.reason) == ("skipped", "disabled") and run.resumed_from is None
+    passed_over = (run.status, run.reason) == ("skipped", "disabled") and not _goes_on(run)
     return run.status == "success" or passed_over
+
+
+def _goes_on(run: Run) -> bool:
+    """With work that was begun: skipped, it leaves that half done."""
+    return run.resumed_from is not None or run.retry_of is not None
 
 
 def _step(job: Job, task: Task, before: list[Run], now: datetime) -> Run:

@@ -81,8 +81,14 @@ def approve(store: Store, reference: str, now: datetime) -> tuple[Task, str | No
         task = _approved(store, task).changed(updated_at=now)
         store.tasks.put(task)
         waiting = [one for one in store.runs.all() if one.unapproved and one.task_id == task.id]
-        freed = {"unapproved": None, "held_reason": None}
-        mine = [one.model_copy(update=freed) for one in waiting if one.status == "upcoming"]
+        # A run that goes on may work elsewhere than the task does by now: what it saw is agreed to.
+        mine = [
+            one.model_copy(
+                update={"approved": one.unapproved, "unapproved": None, "held_reason": None}
+            )
+            for one in waiting
+            if one.status == "upcoming"
+        ]
         if mine:
             store.runs.put(*mine)
     return task, _place(store, task)

@@ -29,6 +29,7 @@ from ccs.model.run import Run
 from ccs.model.schedule import FileWatch
 from ccs.schedule import plan
 from ccs.schedule.slots import next_slot
+from ccs.schedule.snapshot import Action
 from ccs.store import agenda, atomic, records
 from ccs.store.collection import Reading
 from ccs.store.lock import Lock
@@ -65,7 +66,7 @@ def tick(
 
 def dry_run(
     store: Store, now: datetime, environment: Mapping[str, str]
-) -> tuple[list[plan.Action], Look]:
+) -> tuple[list[Action], Look]:
     """What a tick would do now, and what it saw (with what it would complain of). Changes
     nothing.
     """
@@ -111,7 +112,7 @@ class _Tick:
         self._write_agenda(launcher, look, self._notify(launcher))
         return self.done
 
-    def _record(self, launcher: Launcher, look: Look, alive: set[str]) -> list[plan.Action]:
+    def _record(self, launcher: Launcher, look: Look, alive: set[str]) -> list[Action]:
         with self.store.locked("ccs tick"):
             tasks = self.store.tasks.read()
             if tasks.stamp != launcher.tasks.stamp:
@@ -136,7 +137,7 @@ class _Tick:
         return actions
 
     def _replaced_unstarted(
-        self, actions: list[plan.Action], present: Mapping[str, Run]
+        self, actions: list[Action], present: Mapping[str, Run]
     ) -> dict[str, Run]:
         """Runs to be replaced whose client has not been started: unmarked under this lock, so
         their supervisors will leave. A stop file would find nobody to act on it."""

@@ -26,6 +26,7 @@ from ccs.text import shorten
 from ccs.usage import answers, ledger
 from ccs.usage.answers import NoUsage
 from ccs.usage.ledger import DEFAULT
+from ccs.usage.window import windows_of
 
 if TYPE_CHECKING:
     from ccs.usage.ledger import Account
@@ -162,7 +163,7 @@ def _clear(known: Account, now: datetime, everything: bool) -> list[str]:
     cleared = [name for name in ("outage", "overage", "alarms") if known.pop(name, None)]
     # Runs that are parked until a reset go by this: they need not wait for it any more.
     known["cleared_at"] = instant.text(now)
-    for name, window in ledger.windows_of(known, now).items():
+    for name, window in windows_of(known, now).items():
         if window.refusal is not None:
             known["windows"][name] = {"readings": [], "answered_at": instant.text(now)}
             cleared.append(f"the refusal of the {name} window")

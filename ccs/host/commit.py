@@ -28,12 +28,12 @@ def commit(
 
     `git` is at the top of the tree. `say` gets what hooks and git print.
     """
-    before = commit_of(git, "HEAD")
+    before, chosen = commit_of(git, "HEAD"), [os.fsencode(path) for path in paths]
     index = os.path.join(repo.git_dir, f"ccs-index-{os.getpid()}")
     own = {_INDEX: index}
     try:
         _like_head(git, repo, index)
-        listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        listed = b"".join(path + b"\0" for path in chosen)
         add = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
         git.ask(*add, given=listed, seconds=LONG_SECONDS, variables=own)
         if not _staged(git, before, own):
@@ -51,7 +51,22 @@ def commit(
     made = commit_of(git, "HEAD")
     if made is None or made == before:
         raise GitFailed(f"git refused: {done.words()}")
+    _undo_if_more(git, before, made, chosen)
     return made, _follow(git, before, made)
+
+
+def _undo_if_more(git: Git, before: str | None, made: str, chosen: list[bytes]) -> None:
+    """A hook may add whatever is in the tree, which the user has not finished. Raises GitFailed."""
+    words = ("diff-tree", "-r", "-z", "--no-renames", "--no-commit-id")
+    held = {path for _, path in _pairs(git.ask(*words, before or nothing(git), made))}
+    if not held - set(chosen):
+        return
+    if before is None:
+        git.ask("update-ref", "-d", "HEAD", made)
+    else:
+        git.ask("update-ref", "-m", "ccs: a hook added other paths", "HEAD", before, made)
+    others = ", ".join(os.fsdecode(path) for path in sorted(held - set(chosen))[:3])
+    raise GitFailed(f"a hook added what the run did not change: {others}")
 
 
 def _like_head(git: Git, repo: Repository, index: str) -> None:

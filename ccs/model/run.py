@@ -66,6 +66,7 @@ class Run(Record):
     # Of a run that somebody asked for: the one it repeats, or what it says to the session.
     # What of its repository nobody has approved, of one that waits for that.
     unapproved: str | None = None
+    approved: str | None = None
     restart_of: Id | None = None
     prompt: str | None = None
     missed_slots: int = 0

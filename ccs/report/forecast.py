@@ -32,8 +32,8 @@ from ccs.model.task import Task
 from ccs.report import quota
 from ccs.schedule.due import allowed, within_bounds
 from ccs.schedule.hours import next_open
-from ccs.schedule.plan import Action
 from ccs.schedule.slots import COUNTED, coming, expression, passed
+from ccs.schedule.snapshot import Action
 from ccs.store.store import Store
 from ccs.usage import kinds
 

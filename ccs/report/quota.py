@@ -12,7 +12,7 @@ from statistics import median
 
 from ccs.model.run import Run
 from ccs.usage import windows
-from ccs.usage.ledger import Window
+from ccs.usage.window import Window
 
 _LEARNT_FROM = 20
 # Less than this is not worth a word.

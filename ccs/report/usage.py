@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ccs import instant
-from ccs.claude.events import listing, mapping
+from ccs.claude.values import listing, mapping
 from ccs.engine.accounts import Accounts
 from ccs.engine.usage import known_accounts
 from ccs.errors import CcsError, NotFound
 from ccs.schedule.plan import BY_ACCOUNT
 from ccs.store.store import Store
 from ccs.usage import windows
-from ccs.usage.ledger import DEFAULT, Window, empty, windows_of
+from ccs.usage.ledger import DEFAULT, empty
+from ccs.usage.window import Window, windows_of
 from ccs.usage.windows import Reading
 
 if TYPE_CHECKING:

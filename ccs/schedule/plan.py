@@ -6,87 +6,19 @@ can be shown without being carried out.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from datetime import datetime
 
-from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.schedule import Anchor, BeforeReset, WhenAvailable
 from ccs.model.task import Task
-from ccs.schedule.admission import held_reason
-from ccs.schedule.due import ON_TIME, Due, Firing, allowed, grace, next_allowed
-from ccs.usage.gate import Begun, Hold
+from ccs.schedule.due import ON_TIME, Due, Firing, grace
+from ccs.schedule.release import Release
+from ccs.schedule.snapshot import Action, Snapshot
 
 # Held by what its account does not admit.
 BY_ACCOUNT = ("limit", "reserve", "budget", "outage")
 BY_SCHEDULE = ("schedule", "catch_up", "startup", "file_watch", "usage")
-# Until when a run is held is worked out anew each time; a shift of less is no news.
-_SAME_TIME = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Action:
-    """`launch` starts the run, `hold` lets it wait, `skip` ends it unrun, `count` adds passed
-    slots to a run that is there already, `replace` stops a running run for the next one."""
-
-    verb: Literal["launch", "hold", "skip", "count", "replace"]
-    run: Run
-
-
-class Gate(Protocol):
-    """Whether the accounts let runs start: see `ccs.engine.accounts`."""
-
-    def account(self, run: Run | None, task: Task) -> str: ...
-
-    def begun(self, run: Run, task: Task | None) -> Begun: ...
-
-    def held(self, run: Run, task: Task, begun: Sequence[Begun]) -> Hold | None: ...
-
-    def admit(self, run: Run, task: Task) -> None: ...
-
-    def fresh_since(self, account: str) -> datetime | None: ...
-
-
-class OpenGate:
-    """Nothing is known of any account."""
-
-    def account(self, run: Run | None, task: Task) -> str:
-        return ""
-
-    def begun(self, run: Run, task: Task | None) -> Begun:
-        return Begun(run.scheduled_time, "")
-
-    def held(self, run: Run, task: Task, begun: Sequence[Begun]) -> Hold | None:
-        return None
-
-    def admit(self, run: Run, task: Task) -> None:
-        pass
-
-    def fresh_since(self, account: str) -> datetime | None:
-        return None
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What the store said under its lock. `runs`: all in runs.json, in their order there.
-
-    `known`: ids that exist, here, in history or as deleted. `used`: how often a task has run, for
-    the tasks that may run so often only. `unreadable`: tasks whose records are broken.
-    `released_at_once`: how many runs of an account that a limit held may start in one tick.
-    """
-
-    tasks: Mapping[str, Task]
-    runs: Sequence[Run]
-    known: frozenset[str]
-    limit: int
-    jobs: Mapping[str, Job] = field(default_factory=dict)
-    unreadable: frozenset[str] = frozenset()
-    used: Mapping[str, int] = field(default_factory=dict)
-    gate: Gate = field(default_factory=OpenGate)
-    released_at_once: int = 1000
 
 
 def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action]:
@@ -116,7 +48,7 @@ def decide(snapshot: Snapshot, due: Sequence[Due], now: datetime) -> list[Action
             actions[action.run.id] = action
             if action.run.id in candidates:
                 candidates[action.run.id] = action.run  # counted, and may start all the same
-    for action in _Admission(snapshot, now).decide(list(candidates.values())):
+    for action in Release(snapshot, now).decide(list(candidates.values())):
         actions[action.run.id] = action
     return list(actions.values())
 
@@ -218,116 +150,3 @@ def _has_reset(run: Run, now: datetime) -> bool:
 def _ended(run: Run, reason: str, now: datetime, message: str | None = None) -> Run:
     ended = {"status": "skipped", "reason": reason, "message": message, "end_time": now}
     return run.model_copy(update={**ended, "held_reason": None})
-
-
-class _Admission:
-    """Lets candidates in one after another, each beside those that were let in before it."""
-
-    def __init__(self, snapshot: Snapshot, now: datetime) -> None:
-        self.snapshot = snapshot
-        self.now = now
-        going_on = [run for run in snapshot.runs if run.status == "running"]
-        self.running = [(run.task_id, run.job_id) for run in going_on]
-        self.share = Counter(_group(run) for run in going_on)
-        self.begun: dict[str, list[Begun]] = {}  # by account
-        for run in going_on:
-            self._note_begun(run)
-        self.released: Counter[str] = Counter()
-        self._count_window()
-
-    def decide(self, candidates: list[Run]) -> list[Action]:
-        actions = []
-        left = list(candidates)
-        while left:
-            run = min(left, key=self._turn)
-            left.remove(run)
-            hold = self._why_not(run)
-            if hold is None:
-                self._let_in(run)
-                # What held it stays until the client may run: should the start fail, it goes on
-                # counting as held, and its grace does not run out.
-                actions.append(Action("launch", run))
-            elif self._is_news(run, hold):
-                held = {"held_reason": hold.reason, "not_before": hold.until}
-                actions.append(Action("hold", run.model_copy(update=held)))
-        return actions
-
-    def _let_in(self, run: Run) -> None:
-        account = self._account(run)
-        self.running.append((run.task_id, run.job_id))
-        self.share[_group(run)] += 1
-        self._note_begun(run)
-        self.snapshot.gate.admit(run, self.snapshot.tasks[run.task_id])
-        self.released[account] += run.held_reason == "limit"
-
-    def _note_begun(self, run: Run) -> None:
-        begun = self.snapshot.gate.begun(run, self.snapshot.tasks.get(run.task_id))
-        self.begun.setdefault(self._account(run), []).append(begun)
-
-    def _why_not(self, run: Run) -> Hold | None:
-        """Every reason has to be gone at the same moment."""
-        task = self.snapshot.tasks[run.task_id]
-        waits = run.not_before is not None and run.not_before > self.now
-        if waits and run.held_reason == "retry":
-            return Hold("retry", run.not_before, "")
-        if run.trigger != "manual" and not allowed(task, self.now):
-            return Hold("hours", next_allowed(task, self.now), "")
-        if run.unapproved is not None and run.unapproved != task.approved:
-            return Hold("approval", None, "")
-        if task.session_mode == "reuse" and self._session_is_busy(run):
-            return Hold("overlap", None, "")
-        account = self._account(run)
-        hold = self.snapshot.gate.held(run, task, self.begun.get(account, []))
-        if hold is not None:
-            return hold
-        if run.held_reason == "limit" and self.released[account] >= self.snapshot.released_at_once:
-            return Hold("limit", None, "others of its account go first")
-        job = self.snapshot.jobs.get(run.job_id or "")
-        reason = held_reason(
-            run.task_id,
-            run.job_id,
-            self.running,
-            overlap=task.overlap,
-            forced=run.forced,
-            limit=self.snapshot.limit,
-            job_limit=job.max_parallel if job else self.snapshot.limit,
-        )
-        return None if reason is None else Hold(reason, None, "")
-
-    def _session_is_busy(self, run: Run) -> bool:
-        """Its task's session: another run works in it, or waits to go on with it."""
-        if any(task_id == run.task_id for task_id, _ in self.running):
-            return True
-        waiting = (one for one in self.snapshot.runs if one.status == "upcoming")
-        mine = (one for one in waiting if one.task_id == run.task_id and one.id != run.id)
-        return run.session_id is None and any(one.session_id for one in mine)
-
-    def _is_news(self, run: Run, hold: Hold) -> bool:
-        if run.held_reason != hold.reason or run.id not in self.snapshot.known:
-            return True
-        if run.not_before is None or hold.until is None:
-            return run.not_before != hold.until
-        return abs(run.not_before - hold.until) >= _SAME_TIME
-
-    def _turn(self, run: Run) -> tuple[int, int, datetime]:
-        """Priority first; among equals the job that had fewest; then the oldest."""
-        priority = self.snapshot.tasks[run.task_id].priority
-        return -priority, self.share[_group(run)], run.scheduled_time
-
-    def _account(self, run: Run) -> str:
-        task = self.snapshot.tasks.get(run.task_id)
-        return (run.account or "") if task is None else self.snapshot.gate.account(run, task)
-
-    def _count_window(self) -> None:
-        """One job must not take a whole fresh window while others wait for theirs."""
-        for run in self.snapshot.runs:
-            if run.unfinished or run.start_time is None or run.account is None:
-                continue
-            since = self.snapshot.gate.fresh_since(run.account)
-            if since is not None and run.start_time >= since:
-                self.share[_group(run)] += 1
-
-
-def _group(run: Run) -> str:
-    """Who shares: the job, or the task where it has none."""
-    return run.job_id or run.task_id

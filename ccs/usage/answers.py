@@ -7,7 +7,7 @@ that tells of none raises. Lean.
 
 from __future__ import annotations
 
-from ccs.claude.events import listing, mapping, number, parse, word
+from ccs.claude.values import listing, mapping, number, parse, word
 from ccs.errors import CcsError
 from ccs.usage import windows
 from ccs.usage.windows import Reading

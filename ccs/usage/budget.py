@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from ccs.model.budget import DAY, Budget
 from ccs.usage import windows
 from ccs.usage.gate import Hold
-from ccs.usage.ledger import Window
+from ccs.usage.window import Window
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ccs.usage import windows
-from ccs.usage.ledger import moment, windows_of
+from ccs.usage.window import moment, windows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from ccs.usage.ledger import Account, Window
+    from ccs.usage.ledger import Account
+    from ccs.usage.window import Window
 
 MARGIN = timedelta(seconds=90)
 _TRIAL = timedelta(minutes=10)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from ccs.model.schedule import BeforeReset, Kind, UsageReset, WhenAvailable
 from ccs.usage import windows
-from ccs.usage.ledger import Window
+from ccs.usage.window import Window
 
 ByUsage = UsageReset | WhenAvailable | BeforeReset
 # A moment that came longer ago than this, the machine being off, is not told as the run's time.

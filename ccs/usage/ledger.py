@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from ccs import instant
 from ccs.usage import windows
+from ccs.usage.window import AHEAD, Window, listed, moment, windows_of
 from ccs.usage.windows import Reading
 
 TYPE_CHECKING = False
@@ -21,90 +22,12 @@ if TYPE_CHECKING:
     Account = dict[str, Any]
 
 DEFAULT = "default"
-# A better source outdoes a fresher one by this much age for each rank between them.
-_PER_RANK = timedelta(minutes=2)
-# How far ahead a moment may lie before it counts as one of a clock that was wrong.
-_AHEAD = timedelta(minutes=1)
 # The same news again is written again only to tell that it still holds.
 _STALE = timedelta(minutes=5)
 _JITTER = timedelta(seconds=90)
-# What a reset may lie ahead of a window's length: servers round, and are asked a little later.
-_SLACK = timedelta(hours=1)
 _SERVED = ("allowed", "allowed_warning")
 _ALARMS_KEPT = 20
 _MOST_WINDOWS = 30
-
-
-class Window:
-    """One window of an account at one moment.
-
-    `best`: the reading that counts. `refusal`: the last one that no answer has lifted; it outlives
-    fresher readings, because a share of what is used does not tell that requests are served again.
-    """
-
-    __slots__ = ("_now", "answered_at", "best", "last_reset", "name", "readings", "refusal")
-
-    def __init__(self, name: str, record: dict[str, Any], now: datetime) -> None:
-        self.name = name
-        self._now = now
-        found = (windows.reading(one) for one in _listed(record.get("readings")))
-        self.readings = sorted(filter(None, found), key=self._weight, reverse=True)
-        refusal = windows.reading(record.get("refusal"))
-        self.refusal = refusal if refusal is not None and refusal.rejected else None
-        self.last_reset = moment(record.get("last_reset"))
-        self.answered_at = moment(record.get("answered_at"))
-        self.best = self.readings[0] if self.readings else None
-        if self.refused_until is not None or self.best is None:
-            self.best = self.refusal
-
-    def _weight(self, one: Reading) -> tuple[bool, bool, datetime]:
-        late = windows.SOURCES.index(one.source) * _PER_RANK
-        return not one.guessed, one.seen_at <= self._now + _AHEAD, one.seen_at - late
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the last word is a refusal that no later answer has lifted."""
-        return self.refusal is not None
-
-    @property
-    def lifts_at(self) -> datetime | None:
-        """When what was refused ends to be, which may be past. None without a refusal, and for one
-        that lies further ahead than the window is long: the clock was wrong when it was written.
-        """
-        ends = self.refusal.ends(self.name) if self.refusal else None
-        longest = self._now + windows.length(self.name) + _SLACK
-        return ends if ends is not None and ends <= longest else None
-
-    @property
-    def refused_until(self) -> datetime | None:
-        """While it is used up: when it resets."""
-        ends = self.lifts_at
-        return ends if ends is not None and ends > self._now else None
-
-    @property
-    def unproven(self) -> bool:
-        """Its reset has come, but nobody has been answered since: one run has to try."""
-        return self.rejected and self.refused_until is None
-
-    @property
-    def resets_at(self) -> datetime | None:
-        """When the window that is open now resets; None when none is known to be open."""
-        told = [one.resets_at for one in (self.best, *self.readings[:1]) if one is not None]
-        return next((one for one in told if one is not None and one > self._now), None)
-
-    @property
-    def newest_reset(self) -> datetime | None:
-        """The last reset that is known to have come."""
-        told = self.best.resets_at if self.best else None
-        past = [one for one in (told, self.last_reset) if one is not None and one <= self._now]
-        return max(past, default=None)
-
-    @property
-    def utilization(self) -> float | None:
-        """0 once the reset has come and nothing was seen since; None when nothing is known."""
-        if self.best is None:
-            return None
-        return 0.0 if self.best.ends(self.name) <= self._now else self.best.utilization
 
 
 def sound(record: Account) -> Account:
@@ -116,10 +39,6 @@ def sound(record: Account) -> Account:
     return kept
 
 
-def windows_of(account: Account, now: datetime) -> dict[str, Window]:
-    return {name: Window(name, record, now) for name, record in account["windows"].items()}
-
-
 def observe(account: Account, window: str, found: Reading, now: datetime) -> bool:
     """Takes in a reading. Whether that changed anything."""
     kept = account["windows"]
@@ -129,7 +48,7 @@ def observe(account: Account, window: str, found: Reading, now: datetime) -> boo
     before = Window(window, record, now)
     changed = not found.guessed and _weigh(record, before, found, now)
     # What a wrong clock wrote yields to whatever arrives.
-    sound = [one for one in before.readings if one.seen_at <= now + _AHEAD]
+    sound = [one for one in before.readings if one.seen_at <= now + AHEAD]
     same = next((one for one in sound if one.source == found.source), None)
     if same is not None and (found.seen_at < same.seen_at or _repeats(found, same)):
         return changed
@@ -144,7 +63,7 @@ def observe(account: Account, window: str, found: Reading, now: datetime) -> boo
 def _weigh(record: dict[str, Any], before: Window, found: Reading, now: datetime) -> bool:
     """Notes a refusal, or drops the one that stands. Whether either was done."""
     standing = before.refusal
-    if standing is not None and standing.seen_at > now + _AHEAD:
+    if standing is not None and standing.seen_at > now + AHEAD:
         standing = None
     if found.rejected:
         news = standing is None or found.seen_at > standing.seen_at
@@ -163,7 +82,7 @@ def _comes_late(found: Reading, before: Window, now: datetime) -> bool:
     told = (one for one in before.readings if one.status in _SERVED)
     free = (one for one in before.readings if _outdates(one, found, before))
     heard = [*(one.seen_at for one in (*told, *free)), *filter(None, [before.answered_at])]
-    return any(found.seen_at < one <= now + _AHEAD for one in heard)
+    return any(found.seen_at < one <= now + AHEAD for one in heard)
 
 
 def _outdates(one: Reading, refusal: Reading, window: Window) -> bool:
@@ -270,7 +189,7 @@ def answered(account: Account, model: str, began: datetime, now: datetime) -> bo
 
 def _before(seen: datetime | None, began: datetime, now: datetime) -> bool:
     """What lies ahead was seen by a clock that was wrong, and yields."""
-    return seen is None or seen < began or seen > now + _AHEAD
+    return seen is None or seen < began or seen > now + AHEAD
 
 
 def break_down(account: Account, reason: str, message: str | None, now: datetime) -> bool:
@@ -286,7 +205,7 @@ def break_down(account: Account, reason: str, message: str | None, now: datetime
 def alarm(account: Account, kind: str, message: str, now: datetime) -> bool:
     """Something a person should know. Always news."""
     said = {"kind": kind, "at": instant.text(now), "message": message}
-    account["alarms"] = [*_listed(account.get("alarms")), said][-_ALARMS_KEPT:]
+    account["alarms"] = [*listed(account.get("alarms")), said][-_ALARMS_KEPT:]
     return True
 
 
@@ -296,15 +215,3 @@ def empty(account: str) -> Account:
 
 def _mapped(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def moment(value: object) -> datetime | None:
-    """An instant as it stands in a record; None for anything else."""
-    try:
-        return instant.parse(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError):
-        return None

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ccs.claude.events import parse
+from ccs.claude.values import parse
 
 ROOT = Path(__file__).parents[2]
 STREAM = ("-p", "--output-format", "stream-json", "--verbose")

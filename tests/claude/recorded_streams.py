@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ccs.claude.events import Stream, parse
+from ccs.claude.events import Stream
+from ccs.claude.values import parse
 
 STREAMS = Path(__file__).parent / "streams"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((STREAMS / "expected.json").read_text())

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from random_events import EVENTS
 from recorded_streams import events, folded, stream, the
 
-from ccs.claude.events import Stream, limit_facts, parse
+from ccs.claude.events import Stream, limit_facts
+from ccs.claude.values import parse
 
 ROOT = Path(__file__).parents[2]
 
@@ -228,6 +229,7 @@ def test_the_supervisor_s_modules_load_nothing_but_json_and_the_clock() -> None:
         "ccs.claude.events",
         "ccs.claude.outcome",
         "ccs.claude.render",
+        "ccs.claude.values",
         "ccs.instant",
         "ccs.text",
         "ccs.usage",

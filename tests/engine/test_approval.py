@@ -7,7 +7,7 @@ import json
 import pytest
 from histories import at, task, uid
 
-from ccs.engine import tasks
+from ccs.engine import again, tasks
 from ccs.host import trust
 
 HOOKS = {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "make"}]}]}}
@@ -113,3 +113,30 @@ def test_a_pipe_or_an_endless_file_in_its_place_is_not_waited_for(night, made, r
     os.mkfifo(repository / ".mcp.json")
     [run_id] = night.tick("20 10:15").launched
     assert not night.started(run_id)
+
+
+def test_a_repeated_run_is_approved_with_its_task(night, made, repository):
+    [first] = night.tick("20 10:15").launched
+    assert night.started(first)
+    night.end(first, message=None)
+    change(repository)
+    tasks.approve(night.store, made.id, at("20 10:20"))
+    night.now = at("20 10:21")
+    run = again.restart(night.store, first, False, night.now, {})
+    assert night.started(run.id)
+
+
+def test_what_goes_on_elsewhere_than_its_task_is_approved_as_it_stands(night, made, tmp_path):
+    [first] = night.tick("20 10:15").launched
+    assert night.started(first)
+    night.end(first, message=None)
+    other = tmp_path / "tree"
+    (other / ".claude").mkdir(parents=True)
+    change(other)
+    night.store.runs.put(night.store.runs.get(first).changed(cwd=str(other)))
+    night.now = at("20 10:20")
+    run = again.proceed(night.store, first, "more", False, night.now, {})
+    assert not night.started(run.id)
+    tasks.approve(night.store, made.id, at("20 10:21"))
+    assert night.tick("20 10:22").launched == [run.id]
+    assert night.started(run.id)

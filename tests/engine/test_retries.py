@@ -329,3 +329,48 @@ class TestAgain:
         assert parked.session_id == run_id
         assert night.tick("20 12:03").launched == [parked.id]
         assert instant.text(parked.not_before) < instant.text(night.now)
+
+
+class TestWhatIsSaid:
+    def test_a_try_again_of_a_reused_session_repeats_what_was_asked(self, night):
+        """The first may have failed before its session heard of it."""
+        night.store.tasks.put(
+            task(1, "*/15 * * * *", session_mode="reuse", prompt="today's work", retry=TWICE)
+        )
+        [first] = night.tick("20 10:15").launched
+        assert night.started(first)
+        night.end(first, message=None)
+        [second] = night.tick("20 10:30").launched
+        assert night.started(second)
+        night.end(second, "failed", "network", message="no answer")
+        found = waiting(night)
+        assert found.session_id == first
+        assert night.tick(found.not_before + MINUTE).launched == [found.id]
+        assert "today's work" in asked(night, found.id)["calls"][0]["prompt"]
+
+    def test_parked_in_a_session_that_somebody_talks_to_the_task_is_never_begun_instead(
+        self, night
+    ):
+        run_id = TestAgain().ended(night)
+        made = again.proceed(night.store, run_id, "more", False, night.now, {})
+        assert night.started(made.id)
+        night.meet_limit(made.id, at("20 12:00"))
+        [parked] = night.parked()
+        assert night.tick("20 12:03").launched == [parked.id]
+        [call] = asked(night, parked.id)["calls"]
+        assert call["options"][4:6] == ["--resume", run_id]
+
+    def test_after_a_step_whose_next_try_was_skipped_no_step_follows(self, night):
+        night.store.tasks.put(
+            task(1, None, job_id=uid(9), retry=TWICE), task(2, None, job_id=uid(9), after=[uid(1)])
+        )
+        night.store.jobs.put(job(9, 1, 2))
+        night.now = at("20 10:15")
+        _, [step] = jobs.run(night.store, uid(9), night.now, {})
+        assert night.started(step.id)
+        night.end(step.id, "failed", "network", message="no answer")
+        tasks.update(night.store, uid(1), {"enabled": False}, at("20 10:16"))
+        night.tick("20 10:16")
+        night.tick("20 10:17")
+        assert [one.task_id for one in night.runs] == [uid(1), uid(1)]
+        assert night.store.jobs.get(uid(9)).status == "failed"

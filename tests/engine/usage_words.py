@@ -7,7 +7,7 @@ import os
 from datetime import timedelta
 
 from ccs.store.store import Store
-from ccs.usage.ledger import windows_of
+from ccs.usage.window import windows_of
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 WEEKLY = "You've hit your weekly limit · resets Nov 23, 10:32pm (UTC)"

@@ -130,3 +130,15 @@ def test_a_limit_in_a_worktree_goes_on_in_the_same_one(real, git):
 def _done(ccs, task):
     ended = [one for one in ccs.recorded() if one["task_id"] == task and one["end_time"]]
     return ended[0] if ended else None
+
+
+def test_a_hook_that_adds_what_the_user_has_not_finished_commits_nothing(real, git):
+    hook = real.work / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\ngit add -u\n")
+    hook.chmod(0o755)
+    (real.work / "kept.txt").write_text("not finished\n")
+    run = real.ended(real.start(real.task("[[mock: write]]")))
+    assert (run["status"], run["commit"]) == ("success", None)
+    assert "a hook added" in run["message"]
+    assert git("rev-list", "--count", "HEAD") == "1"
+    assert git("status", "--porcelain").split("\n") == ["M kept.txt", "?? mock.txt"]

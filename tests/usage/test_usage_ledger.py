@@ -14,6 +14,7 @@ from ccs.claude.events import limit_facts
 from ccs.usage import gate, ledger, windows
 from ccs.usage.gate import Begun, Terms
 from ccs.usage.parking import resume_at
+from ccs.usage.window import Window, windows_of
 from ccs.usage.windows import Reading
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -29,7 +30,7 @@ def known(*readings, window="five_hour", **fields):
 
 
 def of(account, now=NOW, window="five_hour"):
-    return ledger.windows_of(account, now)[window]
+    return windows_of(account, now)[window]
 
 
 def refusal(source="event", seen=NOW, resets=RESET):
@@ -159,7 +160,7 @@ class TestRefusals:
     )  # fmt: skip
     def test_no_clock_makes_one_hold_longer_than_its_window_lasts(self, seen, resets, window):
         record = refusal(seen=NOW + seen * HOUR, resets=NOW + resets * HOUR).record()
-        found = ledger.Window(window, {"refusal": record}, NOW)
+        found = Window(window, {"refusal": record}, NOW)
         until = found.refused_until
         assert until is None or until <= NOW + windows.length(window) + HOUR
 
@@ -209,7 +210,7 @@ class TestWhateverIsTold:
             assert facts is not None
             ledger.tell(account, facts, "sonnet", "event", NOW, NOW)
         kept = json.loads(json.dumps(account, allow_nan=False))
-        for name, window in ledger.windows_of(ledger.sound(kept), NOW).items():
+        for name, window in windows_of(ledger.sound(kept), NOW).items():
             assert window.utilization is None or 0 <= window.utilization <= 1
             longest = NOW + windows.length(name)
             assert window.refused_until is None or window.refused_until <= longest
