@@ -24,6 +24,17 @@ def withheld(asked: dict[str, Any]) -> str | None:
     return None if seen in asked["approved"] else seen
 
 
+def is_new_in(worktree: str, asked: dict[str, Any]) -> bool:
+    """Whether a worktree has hooks or servers that its repository, which was approved, has not."""
+    main = asked["place"]["directory"]
+    if not asked["approved"] or not main or worktree == main:
+        return False
+    try:
+        return trust.adds_to(worktree, main)
+    except (OSError, ValueError):
+        return True
+
+
 def seen_in(directory: str) -> str:
     try:
         return trust.fingerprint(os.path.expanduser(directory))

@@ -10,6 +10,7 @@ from ccs.claude import command
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream
 from ccs.engine import learn, workplace
+from ccs.engine.approval import is_new_in
 from ccs.engine.commit import commit
 from ccs.engine.drain import Drain, Watch
 from ccs.engine.logs import Logs, Times
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+_NOT_APPROVED = (
+    "the worktree has hooks or MCP servers that its repository has not: look at them, and merge "
+    "them or take them out"
+)
 _AFRESH = "the session it went on with is gone; the task was started afresh"
 _LONGEST_PROMPT = 10_000_000  # what the client takes
 
@@ -127,6 +132,8 @@ class Work:
         )
         for words in place.notes:
             logs.note(words)
+        if self.asked["place"]["worktree"] is not None and is_new_in(place.cwd, self.asked):
+            raise workplace.NoPlace("start_failed", _NOT_APPROVED)
         self.asked = {**self.asked, "cwd": place.cwd}
         return place
 

@@ -17,10 +17,19 @@ _LONGEST = 1 << 20
 
 def fingerprint(directory: str) -> str:
     """The same as long as these mean the same. Raises OSError where a file cannot be read."""
-    found = [_hooks(os.path.join(directory, name)) for name in _SETTINGS]
-    found.append(_told(os.path.join(directory, _SERVERS)))
-    text = json.dumps(found, sort_keys=True)
+    text = json.dumps(_parts(directory), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def adds_to(directory: str, other: str) -> bool:
+    """Whether it could start anything that the other directory could not. Raises OSError."""
+    pairs = zip(_parts(directory), _parts(other), strict=True)
+    return any(mine is not None and mine != theirs for mine, theirs in pairs)
+
+
+def _parts(directory: str) -> list[object]:
+    found = [_hooks(os.path.join(directory, name)) for name in _SETTINGS]
+    return [*found, _told(os.path.join(directory, _SERVERS))]
 
 
 def _hooks(path: str) -> object:

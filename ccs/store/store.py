@@ -32,6 +32,8 @@ from ccs.store.rundir import RunDir
 
 # Finished runs leave runs.json in batches: an append to history costs more than one extra record.
 BATCH = 50
+# As many as a breaker can be told to count.
+_MOST_FAILURES = 100
 
 
 class Store:
@@ -175,6 +177,7 @@ class Store:
         if len(content.records) < kept + BATCH:
             return
         staying = _referred(content.records) | _doubled(content.records)
+        staying |= _failing(content.records)
         runs = self.runs.judge(content).records
         finished = sorted(
             (run for run in runs if not run.unfinished), key=lambda run: run.scheduled_time
@@ -208,6 +211,24 @@ def _referred(entries: list[dict[str, Any]]) -> set[str]:
     going_on = _texts(one.get("job_run") for one in unfinished)
     siblings = {one["id"] for one in entries if _texts([one.get("job_run")]) & going_on}
     return parents | siblings
+
+
+def _failing(entries: list[dict[str, Any]]) -> set[str]:
+    """Per task the failures since its last success: the circuit breaker counts them here, however
+    rarely the task runs beside busy ones."""
+    telling = [one for one in entries if one.get("status") in ("success", "failed", "lost")]
+    telling.sort(key=lambda one: str(one.get("end_time") or ""), reverse=True)
+    found: set[str] = set()
+    done: set[str] = set()
+    counted: dict[str, int] = {}
+    for one in telling:
+        task = str(one.get("task_id"))
+        if one["status"] == "success" or counted.get(task, 0) >= _MOST_FAILURES:
+            done.add(task)
+        elif task not in done:
+            counted[task] = counted.get(task, 0) + 1
+            found |= _texts([one.get("id")])
+    return found
 
 
 def _texts(values: Iterable[Any]) -> set[str]:

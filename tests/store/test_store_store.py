@@ -100,6 +100,20 @@ def test_a_run_with_a_slot_in_seconds_is_still_known_after_it_moved(store):
     assert len(archived(store)) == BATCH
 
 
+def test_failures_since_a_task_s_last_success_stay_for_its_breaker(store):
+    """However rarely it runs beside busy ones."""
+    seldom = {"task_id": an_id(-9), "end_time": "2026-11-20T10:00:00.000Z"}
+    states = ["failed", "success", "failed", "lost", "failed"]
+    mine = [
+        run_entry(n, status=state, **{**seldom, "end_time": f"2026-11-2{n}T10:00:00.000Z"})
+        for n, state in enumerate(states)
+    ]
+    write(store, *mine, *(run_entry(number) for number in range(5, ENOUGH + 10)))
+    store.archive(KEPT)
+    kept = [number for number in range(5) if an_id(number) in recent(store)]
+    assert kept == [2, 3, 4]
+
+
 def test_unfinished_runs_never_move(store):
     waiting = [run_entry(n, status=s) for n, s in ((0, "upcoming"), (1, "running"))]
     write(store, *waiting, *(run_entry(number) for number in range(2, ENOUGH + 2)))

@@ -142,3 +142,16 @@ def test_a_hook_that_adds_what_the_user_has_not_finished_commits_nothing(real, g
     assert "a hook added" in run["message"]
     assert git("rev-list", "--count", "HEAD") == "1"
     assert git("status", "--porcelain").split("\n") == ["M kept.txt", "?? mock.txt"]
+
+
+def test_hooks_that_only_the_worktree_has_are_not_run_unseen(real, git):
+    job = real.ok("jobs", "create", "--name", "nightly", "--use-worktree", "-q").out.strip()
+    real.task("[[mock: write path=.mcp.json text={}]]", "--job", job)
+    real.ok("jobs", "run", job)
+    [first] = real.until(real.recorded)
+    assert real.ended(first["id"])["status"] == "success"
+    real.ok("jobs", "run", job)
+    second = real.until(lambda: next((r for r in real.recorded() if r["id"] != first["id"]), None))
+    ended = real.ended(second["id"])
+    assert (ended["status"], ended["reason"]) == ("failed", "start_failed")
+    assert "MCP servers" in ended["message"]
