@@ -59,14 +59,20 @@ def _undo_if_more(git: Git, before: str | None, made: str, chosen: list[bytes]) 
     """A hook may add whatever is in the tree, which the user has not finished. Raises GitFailed."""
     words = ("diff-tree", "-r", "-z", "--no-renames", "--no-commit-id")
     held = {path for _, path in _pairs(git.ask(*words, before or nothing(git), made))}
-    if not held - set(chosen):
+    # A file that made way for a directory, or the other way round, goes without being named.
+    added = [path for path in sorted(held - set(chosen)) if not _makes_way(path, chosen)]
+    if not added:
         return
     if before is None:
         git.ask("update-ref", "-d", "HEAD", made)
     else:
         git.ask("update-ref", "-m", "ccs: a hook added other paths", "HEAD", before, made)
-    others = ", ".join(os.fsdecode(path) for path in sorted(held - set(chosen))[:3])
+    others = ", ".join(os.fsdecode(path) for path in added[:3])
     raise GitFailed(f"a hook added what the run did not change: {others}")
+
+
+def _makes_way(path: bytes, chosen: list[bytes]) -> bool:
+    return any(one.startswith(path + b"/") or path.startswith(one + b"/") for one in chosen)
 
 
 def _like_head(git: Git, repo: Repository, index: str) -> None:

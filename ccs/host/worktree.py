@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from ccs.errors import Conflict
 from ccs.host import included
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _FOLDER = "trees"
 _MARKER = "ccs"
+_HALF_MADE = "/commondir"
+_ATTEMPTS, _PAUSE = 30, 0.1
 _OWNER = ("store", "kind", "owner")
 
 
@@ -78,6 +81,14 @@ class Maker:
                 "move it away, or use another name",
             )
         self._sweep()
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._make(base, setup)
+            except GitFailed as error:
+                # git stumbles over a tree that another git is just making.
+                if _HALF_MADE not in str(error):
+                    raise
+                time.sleep(_PAUSE)
         return self._make(base, setup)
 
     def _standing(self, admin: str) -> Tree | None:

@@ -337,8 +337,8 @@ class TestSteps:
         tasks.update(night.store, uid(1), {"enabled": False}, at("20 11:00"))
         night.tick("20 11:01")
         night.tick("20 11:02")
-        ended = {one.task_id: (one.status, one.reason) for one in night.runs}
-        assert ended[uid(2)] == ("skipped", "after")
+        assert {one.task_id for one in night.runs} == {uid(1)}
+        assert night.store.jobs.get(uid(9)).status == "failed"
 
     def test_a_job_waits_for_its_step_and_goes_on_after_it(self, night):
         night.store.tasks.put(
