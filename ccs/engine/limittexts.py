@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-from ccs.errors import CcsError
+from ccs.errors import BrokenStore, CcsError, InvalidInput
 from ccs.host import zone
 from ccs.store import atomic, records
 from ccs.store.home import Home
@@ -23,9 +23,15 @@ def shipped() -> list[messages.Text]:
 
 
 def own(home: Home) -> list[messages.Text]:
-    """The user's. Raises BrokenStore, InvalidInput."""
+    """The user's. Raises BrokenStore."""
     found = atomic.read(home.limit_texts)
-    return [] if found is None else messages.texts(records.parse(found[0], home.limit_texts))
+    if found is None:
+        return []
+    try:
+        return messages.texts(records.parse(found[0], home.limit_texts))
+    except InvalidInput as error:
+        words = f"{home.limit_texts}: {error.message}"
+        raise BrokenStore(words, "mend it by hand (man ccs)") from None
 
 
 def meaning(home: Home, message: str, now: datetime) -> messages.Meaning | None:

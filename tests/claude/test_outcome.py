@@ -295,3 +295,63 @@ def test_a_message_is_one_short_plain_line() -> None:
     assert message.startswith("first second x")
     assert len(message) <= 500
     assert "\n" not in message
+
+
+EARLY, LATE = 1_795_251_600, 1_795_600_000
+EARLY_TEXT, LATE_TEXT = instant_of(EARLY), instant_of(LATE)
+
+
+def window(used: object, resets: int, status: str | None = None) -> dict[str, Any]:
+    told = {"utilization": used, "resetsAt": resets}
+    return told if status is None else {**told, "status": status}
+
+
+def test_its_time_ran_out_while_the_client_waited_for_the_reset() -> None:
+    """on_limit hold: a limit is no failure, however the wait ended."""
+    refused = rejection(rateLimitType="five_hour", resetsAt=EARLY)
+    assert verdict(refused, code=None, by="timeout") == ("limited", "usage_limit")
+    served = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed"}}
+    assert verdict(refused, served, code=None, by="timeout") == ("failed", "timeout")
+    assert verdict(code=None, by="timeout") == ("failed", "timeout")
+
+
+def test_a_run_that_was_ended_for_paid_usage_waits_for_the_plan_s_reset() -> None:
+    full = {"five_hour": window(1, EARLY), "seven_day": window(0.4, LATE)}
+    paid = {"status": "allowed", "isUsingOverage": True, "unifiedWindows": full}
+    told = {"type": "rate_limit_event", "rate_limit_info": paid}
+    outcome = ended(told, code=143, by="overage")
+    assert (outcome["status"], outcome["limit_type"]) == ("limited", "five_hour")
+    assert outcome["resets_at"] == EARLY_TEXT
+    bare = {"type": "rate_limit_event", "rate_limit_info": {"status": "allowed"}}
+    assert ended(bare, code=143, by="overage")["limit_type"] == "five_hour"
+
+
+@pytest.mark.parametrize(
+    ("windows", "limit", "resets"),
+    [
+        # Most windows of a refusal come without a status: the full ones keep the account out.
+        ({"five_hour": window(1, EARLY), "seven_day": window(1, LATE)}, "seven_day", LATE_TEXT),
+        ({"five_hour": window(1, EARLY), "seven_day": window(0.9, LATE)}, "five_hour", EARLY_TEXT),
+        (
+            {"five_hour": window(1, EARLY), "seven_day_opus": window(1, LATE)},
+            "five_hour",
+            EARLY_TEXT,
+        ),
+        ({"seven_day": window(0.2, LATE, "rejected")}, "seven_day", LATE_TEXT),
+    ],
+)
+def test_of_several_windows_that_refuse_the_latest_counts(
+    windows: dict[str, Any], limit: str, resets: str
+) -> None:
+    told = {"five_hour": window(1, EARLY), **windows}
+    refused = rejection(told, rateLimitType="five_hour", resetsAt=EARLY)
+    outcome = ended(refused, failure(api_error_status=429))
+    assert (outcome["limit_type"], outcome["resets_at"]) == (limit, resets)
+
+
+def test_paid_usage_that_is_refused_too_is_no_window_to_wait_for() -> None:
+    windows = {"five_hour": window(1, EARLY)}
+    refused = rejection(windows, rateLimitType="overage", resetsAt=LATE)
+    outcome = ended(refused, failure(api_error_status=429))
+    assert (outcome["status"], outcome["limit_type"]) == ("limited", "five_hour")
+    assert outcome["resets_at"] == EARLY_TEXT

@@ -11,8 +11,9 @@ from histories import at, job, run, task, uid
 from nights import MINUTE, facts
 
 from ccs.claude.outcome import ENDED_UNPAID
-from ccs.engine import accounts, jobs, launch, tasks
+from ccs.engine import accounts, jobs, launch, profiles, tasks
 from ccs.engine.usage import clear
+from ccs.errors import Conflict, InvalidInput
 from ccs.model.profile import Profile
 from ccs.usage import ledger
 from ccs.usage.windows import Reading
@@ -350,6 +351,10 @@ class TestAccounts:
             ({"config_dir": "/srv/x", "account": "work"}, "work"),
             ({"env_vars": [{"name": "ANTHROPIC_API_KEY", "source": "env", "value": "K"}]}, "p20"),
             ({"env_vars": [{"name": "ANTHROPIC_API_KEY", "source": "unset"}]}, "default"),
+            (
+                {"env_vars": [{"name": "CLAUDE_CONFIG_DIR", "source": "static", "value": "/y"}]},
+                "/y",
+            ),
         ],
     )
     def test_its_name_is_never_a_secret(self, store, profile, fields, name):
@@ -467,3 +472,21 @@ class TestTheStandIn:
         assert night.tick("20 12:05").launched == []
         night.settings(mock_mode=mock)
         assert len(night.tick("20 12:06").launched) == 1
+
+
+@pytest.mark.parametrize("period", ["week", "hour", "fivehour", "5h"])
+def test_a_period_that_is_no_window_bounds_nothing_so_it_is_refused(profile, period):
+    with pytest.raises(InvalidInput, match="no usage window"):
+        task(1, ONCE, budgets=[{"per": period, "usd": 2}])
+    with pytest.raises(InvalidInput, match="no usage window"):
+        profile(reserve={period: 80})
+
+
+def test_a_profile_that_a_parked_run_keeps_is_not_deleted(night, profile):
+    night.store.tasks.put(task(1, ONCE, profile=profile(20)))
+    [run_id] = night.tick("20 10:15").launched
+    assert night.started(run_id)
+    night.meet_limit(run_id, at("20 12:00"))
+    tasks.update(night.store, uid(1), {"profile": None}, at("20 11:00"))
+    with pytest.raises(Conflict, match="run "):
+        profiles.delete(night.store, "p20", False)

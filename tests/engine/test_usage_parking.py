@@ -161,6 +161,19 @@ class TestAgainAndAgain:
         assert parked.not_before <= at("20 15:15") + 2 * MINUTE
         assert night.tick("20 15:18").launched == [parked.id]
 
+    def test_refused_after_it_had_been_served_the_row_begins_anew(self, night):
+        """A task that fills five windows with good work is no alarm."""
+        parked = limited(night)
+        for day in range(21, 27):
+            assert night.tick(f"{day} 12:00").launched == [parked.id]
+            assert night.started(parked.id)
+            used = {"input": 5, "output": 7, "cache_read": 0, "cache_creation": 0}
+            told = {"limit_type": "five_hour", "resets_at": f"2026-11-{day}T16:00:00.000Z"}
+            night.end(parked.id, "limited", "usage_limit", usage=used, **told)
+            [parked] = night.parked()
+        assert parked.parks == 1
+        assert night.alarms() == []
+
 
 class TestSeveralWindows:
     def test_the_latest_reset_counts(self, night):

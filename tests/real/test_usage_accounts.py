@@ -209,3 +209,15 @@ def test_what_cannot_be_in_a_good_answer_holds_nobody(ccs, api):
         assert ccs.ended(ccs.launch(f"[[stub: reply {told}]]"))["status"] == "success"
         assert verdict(ccs.ended(ccs.launch("hello"))) == SUCCESS
     assert len(api.requests) == 6
+
+
+def test_time_runs_out_while_the_client_waits_and_the_work_is_parked(ccs):
+    """Half of the timeout is spent on work, so the rest is too short for the wait."""
+    working = "[[stub: tool command=\"perl -e 'sleep 5'\"]]"
+    told = f"{working} [[stub: limit reset=9]]"
+    run_id = ccs.launch(told, "--on-limit", "hold", "--timeout", "10s")
+    ended = ccs.ended(run_id)
+    assert verdict(ended) == LIMITED
+    assert ended["message"] == "not done when its time ran out"
+    ccs.ticking(ccs.all_ended)
+    assert verdict(ccs.following(run_id)) == SUCCESS

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 from histories import at, run, task, uid
+from nights import Night
 
 from ccs.claude import outcome
 from ccs.errors import NotFound
@@ -346,3 +347,16 @@ def test_history_is_read_only_as_far_back_as_it_can_answer(store, monkeypatch):
     monkeypatch.setattr(store, "every_run", counting)
     assert asked(store, "18 10:30")[0].startswith("It was decided")
     assert len(read) == 2
+
+
+def test_a_slot_that_was_counted_into_a_parked_run_is_told(store, monkeypatch):
+    night = Night(store, monkeypatch)
+    store.tasks.put(task(1, "*/15 * * * *"))
+    [run_id] = night.tick("20 10:15").launched
+    assert night.started(run_id)
+    night.meet_limit(run_id, at("20 12:00"))
+    night.tick("20 10:30")
+    night.tick("20 10:45")
+    for slot in ("20 10:30", "20 10:45"):
+        assert "it was counted into the run of" in asked(store, slot)[0]
+    assert asked(store, "20 10:37")[0] == "That is no slot of its schedule."

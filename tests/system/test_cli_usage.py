@@ -455,3 +455,23 @@ def test_what_another_source_said_stands_beside_a_refusal(ccs):
     assert "refused" in shown
     assert "but status_line said 62%" in shown
     assert "but hook" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("usage", "{"), ("limit-texts", "{"), ("limit-texts", '{"texts": 7}'), ("cursors", "[")],
+)
+def test_health_names_what_cannot_be_read(quick, name, content):
+    quick.ok("usage")
+    quick.files({f"store/{name}.json": content})
+    done = quick("health")
+    assert done.code == 6
+    assert any(f"{name}.json" in problem for problem in done.json["problems"])
+
+
+def test_the_hook_leaves_runs_of_ccs_to_ccs(quick):
+    """Their supervisor hears the same, and knows whose login it is."""
+    quick("usage", "hook", stdin=failed("authentication_failed"), CCS_RUN_ID="a run of ours")
+    assert not (quick.store / "usage.json").exists()
+    quick("usage", "hook", stdin=failed("authentication_failed"))
+    assert (quick.store / "usage.json").exists()
