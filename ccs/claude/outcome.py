@@ -7,8 +7,6 @@ alone: a usage limit is "success", an interrupt exits 0. Lean: the supervisor lo
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from ccs import instant
 from ccs.claude.events import Stream
 from ccs.claude.values import number
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 _MESSAGE_WIDTH = 500
 _NEARLY_USED_UP = 0.95
-_YEAR_2001, _YEAR_2100 = 978307200, 4102444800
 # A shell's and this client's way to say: ended by HUP, KILL, TERM.
 _SIGNAL_EXITS = {129, 137, 143}
 _AUTH = {
@@ -79,10 +76,8 @@ def judge(stream: Stream, exit: Exit, stderr_tail: str) -> dict[str, Any]:
 
 def instant_of(epoch: object) -> str | None:
     """A reset's epoch seconds as an instant's text; None for what cannot be one."""
-    seconds = number(epoch)
-    if seconds is None or not _YEAR_2001 < seconds < _YEAR_2100:
-        return None
-    return instant.text(datetime.fromtimestamp(seconds, UTC))
+    told = windows.moment(number(epoch))
+    return None if told is None else instant.text(told)
 
 
 class _Case:

@@ -6,8 +6,8 @@ One reading of the ledger and of the profiles for everybody who asks within a co
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -24,9 +24,9 @@ from ccs.schedule.hours import is_open, next_closed
 from ccs.store.store import Store
 from ccs.usage import budget, gate, windows
 from ccs.usage.budget import Purse
-from ccs.usage.gate import Begun, Hold, Terms
+from ccs.usage.gate import DEFAULT_MODEL, Begun, Hold, Terms
 from ccs.usage.ledger import DEFAULT, empty
-from ccs.usage.window import Window, moment, windows_of
+from ccs.usage.window import AHEAD, SLACK, Window, moment, windows_of
 
 if TYPE_CHECKING:
     from ccs.store.atomic import Stamp
@@ -38,10 +38,7 @@ _OWN_LOGIN = (
     *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"),
 )
-DEFAULT_MODEL = "default"
 _LEAST_USD = 0.01
-# What a reset may lie ahead of its window's length, and a moment ahead of now.
-_SLACK, _AHEAD = timedelta(hours=1), timedelta(minutes=1)
 
 
 def account_of(profile: Profile | None) -> str:
@@ -202,13 +199,24 @@ class Accounts:
         ends = next_closed(kept.between, kept.days, self.now, ZoneInfo(kept.timezone))
         return min(filter(None, (reset, ends)), default=None)
 
+    def look_back(self, tasks: Iterable[Task]) -> None:
+        """Before the store lock: what budgets will ask of history."""
+        owners = (
+            *tasks,
+            *self._jobs().values(),
+            *(self._profiles.records if self._profiles else ()),
+        )
+        spans = [budget.longest(one) for owner in owners for one in owner.budgets]
+        if spans:
+            self.spending.look_back(self.now - max(spans))
+
     def _not_yet(self, run: Run, terms: Terms) -> Hold | None:
         """Parked until a reset the ledger has lost sight of, or longer than that for good reason;
         an answer since then sets it free."""
         until, longest = run.parked_until, windows.length(run.limit_type or "five_hour")
         if run.trigger != "resume" or until is None or until <= self.now:
             return None
-        if until > self.now + longest + _SLACK or run.scheduled_time > self.now + _AHEAD:
+        if until > self.now + longest + SLACK or run.scheduled_time > self.now + AHEAD:
             return None  # it was parked by a clock that was wrong
         cleared = moment(self.known(terms.account).get("cleared_at"))
         heard = [] if cleared is None else [cleared]

@@ -20,7 +20,7 @@ from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
 from ccs.usage import gate
-from ccs.usage.gate import Begun, Terms
+from ccs.usage.gate import DEFAULT_MODEL, Begun, Terms
 from ccs.usage.window import moment
 
 TYPE_CHECKING = False
@@ -119,7 +119,8 @@ def _spends_beside(other: Record, asked: Record) -> bool:
 def _account_admits(home: Home, terms: Terms, running: list[Record], now: datetime) -> bool:
     mine = (one for one in running if one.get("account") == terms.account)
     begun = [
-        Begun(moment(one.get("start_time")) or now, one.get("model") or "default") for one in mine
+        Begun(moment(one.get("start_time")) or now, one.get("model") or DEFAULT_MODEL)
+        for one in mine
     ]
     kept = Ledger(home)
     account = kept.account(terms.account)

@@ -44,6 +44,7 @@ class Look:
         self.due = self._due()
         # Before the lock: it may have to read all of history. Only a tick makes such runs.
         self.used = self._used()
+        launcher.accounts.look_back(launcher.tasks.records)
 
     def snapshot(self, runs: Sequence[Run], alive: set[str]) -> Snapshot:
         """For `plan.decide`. `alive`: runs whose lock is held; they take their place already."""

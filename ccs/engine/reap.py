@@ -29,7 +29,7 @@ from ccs.model.run import Run
 from ccs.store.lock import is_free
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
-from ccs.usage.gate import Terms
+from ccs.usage.gate import DEFAULT_MODEL, Terms
 from ccs.usage.ledger import DEFAULT
 
 
@@ -126,7 +126,7 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
         ended["duration"] = round((now - run.start_time).total_seconds(), 3)
     told = stream.limit or {}
     refused = told.get("status") == "rejected" or bool(told.get("isUsingOverage"))
-    terms = Terms(run.task_id, run.account or DEFAULT, run.model or "default")
+    terms = Terms(run.task_id, run.account or DEFAULT, run.model or DEFAULT_MODEL)
     began = run.start_time or run.scheduled_time
     learn.conclude(store.home, terms, ended, refused, began, now)
     return ended

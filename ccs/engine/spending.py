@@ -55,23 +55,26 @@ class Spending:
                     tokens += sum(getattr(run.usage, one) for one in TOKENS)
         return Spent(usd, tokens, frozenset(unbounded))
 
+    def look_back(self, since: datetime) -> None:
+        """Reads history once as far back as anybody will ask: it takes time, and a tick asks
+        under the store lock."""
+        if self._seen_back_to is None or since < self._seen_back_to:
+            self._history, self._seen_back_to = self._archived(since), since
+
     @cached_property
     def _current(self) -> list[Run]:
         return self._store.runs.all()
 
     def _spenders(self, since: datetime) -> Iterator[Run]:
+        self.look_back(since)
+        current = {run.id for run in self._current}
         yield from self._current
-        if self._seen_back_to is None or since < self._seen_back_to:
-            self._history, self._seen_back_to = self._archived(since), since
-        yield from self._history
+        # What moved into history after that was read stands among the current ones no more, and
+        # cannot move while the store is locked; what was read twice counts once.
+        yield from (run for run in self._history if run.id not in current)
 
     def _archived(self, since: datetime) -> list[Run]:
-        current = {run.id for run in self._current}
-        found = []
-        for run in self._store.every_run():
-            if run.id in current:
-                continue
-            if run.scheduled_time < since - _BEFOREHAND:
-                break
-            found.append(run)
-        return found
+        """Runs reach history in no strict order, so an old one ends nothing."""
+        oldest = since - _BEFOREHAND
+        every = self._store.every_run(oldest)
+        return [run for run in every if run.scheduled_time >= oldest and not run.unfinished]

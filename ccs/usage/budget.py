@@ -39,6 +39,11 @@ class Purse:
 Spending = Callable[[Purse, datetime], Spent]
 
 
+def longest(budget: Budget) -> timedelta:
+    """How far back its period can reach; a day may have an hour more."""
+    return timedelta(hours=25) if budget.per == DAY else windows.length(budget.per)
+
+
 def period(
     budget: Budget, window: Window | None, zone: ZoneInfo, now: datetime
 ) -> tuple[datetime, datetime]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ccs.usage.window import Window
 
 MARGIN = timedelta(seconds=90)
+# The client's own choice.
+DEFAULT_MODEL = "default"
 _TRIAL = timedelta(minutes=10)
 
 
@@ -47,7 +49,7 @@ class Terms:
         self,
         task: str,
         account: str,
-        model: str = "default",
+        model: str = DEFAULT_MODEL,
         fallback: str | None = None,
         overage: bool = False,
         reserve: dict[str, float] | None = None,

@@ -19,7 +19,7 @@ _PER_RANK = timedelta(minutes=2)
 # How far ahead a moment may lie before it counts as one of a clock that was wrong.
 AHEAD = timedelta(minutes=1)
 # What a reset may lie ahead of a window's length: servers round, and are asked a little later.
-_SLACK = timedelta(hours=1)
+SLACK = timedelta(hours=1)
 
 
 class Window:
@@ -59,7 +59,7 @@ class Window:
         that lies further ahead than the window is long: the clock was wrong when it was written.
         """
         ends = self.refusal.ends(self.name) if self.refusal else None
-        longest = self._now + windows.length(self.name) + _SLACK
+        longest = self._now + windows.length(self.name) + SLACK
         return ends if ends is not None and ends <= longest else None
 
     @property

@@ -85,20 +85,19 @@ def share(value: object, percent: bool = False) -> float | None:
 
 def reset(value: object, window: str, now: datetime) -> datetime | None:
     """A reset given as epoch seconds or as text, at most one length of the window ahead."""
-    moment = _moment(value)
-    if moment is None:
-        return None
+    told = moment(value)
     # No sound reset lies further off; believing it would park work for years.
-    return min(moment, now + length(window))
+    return None if told is None else min(told, now + length(window))
 
 
-def _moment(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """Epoch seconds or a text of this century; None for whatever else it is."""
     if isinstance(value, str):
         try:
-            moment = instant.parse(value)
+            told = instant.parse(value)
         except (ValueError, OverflowError):
             return None
-        return moment if _YEAR_2001 < moment.timestamp() < _YEAR_2100 else None
+        return told if _YEAR_2001 < told.timestamp() < _YEAR_2100 else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return datetime.fromtimestamp(value, UTC) if _YEAR_2001 < value < _YEAR_2100 else None
@@ -156,7 +155,7 @@ class Reading:
 def reading(record: object) -> Reading | None:
     """A reading as it stands in the ledger; None for what nobody could have written there."""
     fields = record if isinstance(record, dict) else {}
-    source, seen = fields.get("source"), _moment(fields.get("seen_at"))
+    source, seen = fields.get("source"), moment(fields.get("seen_at"))
     status = fields.get("status")
     if source not in SOURCES or seen is None or not isinstance(fields.get("seen_at"), str):
         return None
@@ -165,5 +164,5 @@ def reading(record: object) -> Reading | None:
         seen,
         status if isinstance(status, str) else None,
         share(fields.get("utilization")),
-        _moment(fields.get("resets_at")),
+        moment(fields.get("resets_at")),
     )
