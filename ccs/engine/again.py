@@ -88,10 +88,7 @@ def _start(
                 **fields,
             }
         )
-        hold = tasks.hold(launcher, run, task, store.runs.all())
-        if hold is not None:
-            run = run.changed(held_reason=hold.reason, not_before=hold.until)
-        store.runs.put(run)
+        run = tasks.recorded(launcher, run, task, store.runs.all())
     if run.held_reason is None:
         launcher.start(run)
     return run

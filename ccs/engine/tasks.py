@@ -157,16 +157,22 @@ def run_now(
             scheduled_time=now,
             forced=force,
         )
-        held = hold(launcher, run, task, everything)
-        if held is not None:
-            run = run.changed(held_reason=held.reason, not_before=held.until)
-        store.runs.put(run)
+        run = recorded(launcher, run, task, everything)
     if run.held_reason is None:
         launcher.start(run)
     return run
 
 
-def hold(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Hold | None:
+def recorded(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Run:
+    """A run that somebody asks for, as it is put down: with what it has to wait for."""
+    held = _hold(launcher, run, task, runs)
+    if held is not None:
+        run = run.changed(held_reason=held.reason, not_before=held.until)
+    launcher.store.runs.put(run)
+    return run
+
+
+def _hold(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Hold | None:
     """Why a run that somebody asks for has to wait, as far as is known now."""
     going_on = [one for one in runs if one.status == "running"]
     by_account = launcher.hold(run, runs)

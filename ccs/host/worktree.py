@@ -9,25 +9,23 @@ made anew. Lean.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from ccs.errors import Conflict
 from ccs.host import included
 from ccs.host.git import LONG_SECONDS, Git, GitFailed
+from ccs.host.mark import read_mark, read_text, write_mark
 from ccs.host.repository import Repository, branch_of, commit_of, worktrees
 from ccs.model import treename
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
-    Mark = dict[str, Any]
+    from ccs.host.mark import Mark
 
 _FOLDER = "trees"
-_MARKER = "ccs"
 _HALF_MADE = "/commondir"
 _ATTEMPTS, _PAUSE = 30, 0.1
 _OWNER = ("store", "kind", "owner")
@@ -93,7 +91,7 @@ class Maker:
 
     def _standing(self, admin: str) -> Tree | None:
         """The tree that is there, if it can be used; else the place is free afterwards."""
-        mark, locked = read_mark(admin), _read(os.path.join(admin, "locked"))
+        mark, locked = read_mark(admin), read_text(os.path.join(admin, "locked"))
         if mark is None:
             if locked != self.reason:
                 raise Conflict(
@@ -110,7 +108,7 @@ class Maker:
                     "use another name",
                 )
             mark = {**mark, **self.mark}
-            _write_mark(admin, mark)
+            write_mark(admin, mark)
         if not os.path.isdir(self.path):
             self._remove()  # somebody deleted the directory; what was committed is in its branch
             return None
@@ -143,7 +141,7 @@ class Maker:
             told += self._set_up(inside, setup)
         began = {"base": base, "start": own or start, "new_branch": own is None}
         mark = {**self.mark, **began}
-        _write_mark(admin, mark)
+        write_mark(admin, mark)
         self.git.ask("worktree", "unlock", "--", self.path)
         return Tree(self.name, self.path, admin, mark), told
 
@@ -185,7 +183,7 @@ class Maker:
         """What a maker left that was killed before git knew which tree it was to be."""
         for admin in _admins(self.repo):
             locked = os.path.join(admin, "locked")
-            if _path_of(admin) is None and _read(locked) == self.reason:
+            if _path_of(admin) is None and read_text(locked) == self.reason:
                 try:
                     os.unlink(locked)
                     os.rmdir(admin)
@@ -248,30 +246,12 @@ def exclude(repo: Repository) -> None:
     """Hides `trees/` from git without touching a file that is versioned. Raises OSError."""
     path = os.path.join(repo.common, "info", "exclude")
     line = f"/{_FOLDER}/"
-    standing = _read(path) or ""
+    standing = read_text(path) or ""
     if line in (one.strip() for one in standing.splitlines()):
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a", encoding="utf-8") as file:
         file.write(f"\n{line}\n" if standing and not standing.endswith("\n") else f"{line}\n")
-
-
-def read_mark(admin: str) -> Mark | None:
-    try:
-        mark = json.loads(_read(os.path.join(admin, _MARKER)) or "null")
-    except ValueError:
-        return None
-    return mark if isinstance(mark, dict) else None
-
-
-def _write_mark(admin: str, mark: Mark) -> None:
-    """Whole or not at all: a torn one would make the tree a stranger's."""
-    path = os.path.join(admin, _MARKER)
-    with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-        json.dump(mark, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.tmp", path)
 
 
 def _admins(repo: Repository) -> Iterator[str]:
@@ -283,20 +263,12 @@ def _admins(repo: Repository) -> Iterator[str]:
 
 def _path_of(admin: str) -> str | None:
     """The directory it belongs to, as git wrote it down."""
-    link = _read(os.path.join(admin, "gitdir"))
+    link = read_text(os.path.join(admin, "gitdir"))
     return os.path.normpath(os.path.join(admin, os.path.dirname(link))) if link else None
 
 
 def _admin_of(repo: Repository, path: str) -> str | None:
     return next((one for one in _admins(repo) if _path_of(one) == path), None)
-
-
-def _read(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read(1 << 20).removesuffix("\n")
-    except OSError:
-        return None
 
 
 def _is_empty(path: str) -> bool:

@@ -15,6 +15,7 @@ from ccs.engine import accounts, jobs, launch, profiles, tasks
 from ccs.engine.usage import clear
 from ccs.errors import Conflict, InvalidInput
 from ccs.model.profile import Profile
+from ccs.store import lock
 from ccs.usage import ledger
 from ccs.usage.windows import Reading
 
@@ -442,6 +443,30 @@ class TestBudgetsOfRunsThatGoOn:
         night.store.runs.put(run(61, task(2), status="success", scheduled_time=old))
         night.tick("20 10:15")
         assert held(night) == {uid(1): "budget"}
+
+    def test_history_has_no_order_so_an_old_line_hides_nothing(self, night):
+        """A run that stayed in runs.json for long reaches history after newer ones."""
+        night.store.tasks.put(task(1, ONCE, budgets=[{"usd": 5}]), task(2, None))
+        moment = at("20 08:00")
+        spent = {"status": "success", "scheduled_time": moment, "end_time": moment, "cost_usd": 6}
+        night.store.history.append([run(100, task(1), **spent).record()])
+        old = at("20 08:00") - timedelta(days=15)
+        night.store.history.append([run(61, task(2), status="failed", scheduled_time=old).record()])
+        night.tick("20 10:15")
+        assert held(night) == {uid(1): "budget"}
+
+    def test_a_tick_reads_no_history_under_the_store_lock(self, night, monkeypatch):
+        night.store.tasks.put(task(1, ONCE, budgets=[{"usd": 5}]))
+        read, seen = night.store.history.newest_first, []
+
+        def watched(*words):
+            seen.append(lock.is_free(night.store.home.store_lock))
+            return read(*words)
+
+        monkeypatch.setattr(night.store.history, "newest_first", watched)
+        night.tick("20 10:15")
+        assert seen
+        assert all(seen)
 
 
 class TestProfilesThatCannotBeRead:
