@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from ccs import instant
+from ccs.engine import learn
 from ccs.errors import CcsError
 from ccs.store import atomic
 from ccs.store.records import Records
@@ -27,29 +28,30 @@ DEFAULT = 10
 _TELLING = ("success", "failed", "lost")
 
 
-def trip(home: Home, run: Record, runs: list[Record], now: datetime) -> int | None:
+def trip(home: Home, run: Record, runs: list[Record], now: datetime) -> None:
     """Disables the task of a run that has just failed, if it failed too often in a row.
 
-    How often that was; None: it goes on. A task that cannot be written goes on as well.
+    A task that cannot be written goes on.
     """
     if run["status"] not in ("failed", "lost"):
-        return None
+        return
     tasks = Records(home.collection("tasks"), "tasks")
     try:
         content = tasks.read()
         task = next((one for one in content.records if one["id"] == run["task_id"]), None)
         if task is None or not task.get("enabled", True):
-            return None
+            return
         most = _most(home, task)
         failures = _in_a_row(task, runs)
         if not most or failures < most:
-            return None
+            return
+        # First, for a task that is disabled already is not looked at again.
+        learn.disabled(home, run, failures, now)
         words = f"it failed {failures} times in a row"
         task.update(enabled=False, disabled_why=words, updated_at=instant.text(now))
         tasks.write(content, content.records)
     except (CcsError, OSError):
-        return None
-    return failures
+        return
 
 
 def _most(home: Home, task: Record) -> int:

@@ -104,6 +104,5 @@ def _message(asked: Record, run_id: str) -> str:
 
 
 def _tell(place: Place, words: str, say: Say) -> None:
-    words = shorten(words, 400)
     say(words)
     place.told.append(words)

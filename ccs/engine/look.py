@@ -58,6 +58,7 @@ class Look:
             unreadable=frozenset(problem.id for problem in self.launcher.tasks.problems),
             gate=self.launcher.accounts,
             released_at_once=self.launcher.settings.released_at_once,
+            approval=self.launcher.settings.approval,
         )
 
     def drop_changed(self, tasks: Mapping[str, dict[str, Any]]) -> None:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from ccs import instant
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream
 from ccs.claude.values import parse
-from ccs.engine import learn, owe, settle
+from ccs.engine import learn, settle
 from ccs.engine.spare import spared
 from ccs.engine.steps import settle_job
 from ccs.host import process
@@ -31,6 +32,9 @@ from ccs.store.rundir import RunDir
 from ccs.store.store import Store
 from ccs.usage.gate import DEFAULT_MODEL, Terms
 from ccs.usage.ledger import DEFAULT
+
+_NO_DIRECTORY = "its run directory is gone"
+_UNVERIFIED = "the client ended well, but its supervisor was gone before the work was verified"
 
 
 class Reaped:
@@ -74,8 +78,9 @@ def _look_at(store: Store, run: Run, now: datetime, found: Reaped) -> None:
     rundir = store.rundir(run.id)
     if not rundir.exists():
         if run.status == "running":
-            _declare_lost(store, run, now)
+            found.following += settle.lose(store.home, run.id, _NO_DIRECTORY, now)
             found.settled.append(run.id)
+            process.signal_carriers(run.id, process.KILL)
         return
     if not rundir.started() and rundir.outcome() is None:
         if not is_free(rundir.lock().path):
@@ -116,10 +121,8 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     asked = rundir.stop_reason()
     by = None if asked is None else "replaced" if asked == "replaced" else "stop"
     ended = verdict.judge(stream, verdict.Exit(None, by), "")
-    checked = (settle.as_it_ran(store.home, run.id) or {}).get("verify")
-    if ended["status"] == "success" and checked:
-        words = "its supervisor was gone before the work could be verified"
-        ended |= {"status": "failed", "reason": "verify_failed", "message": words}
+    if ended["status"] == "success":
+        ended |= _left_undone(settle.as_it_ran(store.home, run.id) or {})
     ended["session_id"] = stream.session_id or run.session_id
     ended["end_time"] = instant.text(now)
     if run.start_time is not None:
@@ -130,6 +133,15 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     began = run.start_time or run.scheduled_time
     learn.conclude(store.home, terms, ended, refused, began, now)
     return ended
+
+
+def _left_undone(asked: dict[str, Any]) -> dict[str, object]:
+    """What its supervisor did not come to after the client had ended well."""
+    if asked.get("verify"):
+        return {"status": "lost", "reason": "crash", "message": _UNVERIFIED}
+    if (asked.get("place") or {}).get("commit") and not asked.get("mock"):
+        return {"message": settle.NOT_COMMITTED}
+    return {}
 
 
 def _back_to_waiting(store: Store, run: Run, rundir: RunDir, now: datetime) -> None:
@@ -155,16 +167,3 @@ def _clear(store: Store, run_id: str) -> None:
     with rundir.lock() as lock, suppress(FileNotFoundError):
         if lock.acquire():
             rundir.remove()
-
-
-def _declare_lost(store: Store, run: Run, now: datetime) -> None:
-    """A running run without a directory: somebody removed it by hand."""
-    with store.locked("ccs tick"):
-        current = store.runs.get(run.id)
-        if current is None or current.status != "running":
-            return  # it ended between the reading and now
-        lost = {"status": "lost", "reason": "crash", "end_time": now}
-        ended = current.changed(**lost, message="its run directory is gone")
-        owe.ended(store.home, ended.record(), settle.as_it_ran(store.home, run.id), None, now)
-        store.runs.put(ended)
-    process.signal_carriers(run.id, process.KILL)

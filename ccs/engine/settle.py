@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 UNFINISHED = ("upcoming", "running")
+NOT_COMMITTED = "its supervisor was gone before what it changed could be committed"
 
 
 def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
@@ -33,43 +34,59 @@ def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:
     ended = rundir.outcome()
     if ended is None:
         return []
-    following: list[Record] = []
-    resume: Record | None = None
-    failures: int | None = None
-    run: Record | None = None
+    # What somebody stops does not go on by itself.
+    following = _record(home, run_id, ended, UNFINISHED, rundir.stop_reason() is None, now)
+    rundir.remove()
+    return following
+
+
+def lose(home: Home, run_id: str, words: str, now: datetime) -> list[str]:
+    """The same for a running run whose directory is gone, so that it will have no outcome."""
+    ended = {"status": "lost", "reason": "crash", "message": words}
+    return _record(home, run_id, ended, ("running",), True, now)
+
+
+def _record(
+    home: Home, run_id: str, ended: Record, of: tuple[str, ...], goes_on: bool, now: datetime
+) -> list[str]:
+    """`of`: the statuses of a run that this can be the end of."""
     with Lock(home.store_lock) as lock:
         lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
         runs = Records(home.collection("runs"), "runs")
         content = runs.read()
         run = next((one for one in content.records if one["id"] == run_id), None)
-        if run is not None and run.get("status", "upcoming") in UNFINISHED:
-            run.update(ended, held_reason=None)
-            run["end_time"] = ended.get("end_time") or instant.text(now)
-            again: Record | None = None
-            asked = as_it_ran(home, run_id)
-            if rundir.stop_reason() is None:  # what somebody stops does not go on by itself
-                resume = park.resume_of(run, asked, now)
-                again = resume or retry.retry_of(run, asked, now)
-            if again is not None:
-                content.add(again)
-            else:
-                failures = breaker.trip(home, run, content.records, now)
-            if run.get("job_run"):
-                from ccs.engine import steps  # the models come in only now, and only for a job
+        if run is None or run.get("status", "upcoming") not in of:
+            return []
+        run.update(ended, held_reason=None)
+        run["end_time"] = ended.get("end_time") or instant.text(now)
+        asked = as_it_ran(home, run_id)
+        again = _again(home, run, asked, now) if goes_on else None
+        if again is not None:
+            content.add(again)
+        else:
+            breaker.trip(home, run, content.records, now)
+        following: list[Record] = []
+        if run.get("job_run"):
+            from ccs.engine import steps  # the models come in only now, and only for a job
 
-                following = steps.following(home, run, content, now)
-            fresh = {one["id"]: one for one in following}
-            owe.ended(home, run, asked, again, now)  # before the record: see there
-            runs.write(
-                content,
-                [fresh.pop(one["id"], one) for one in content.records] + list(fresh.values()),
-            )
-    rundir.remove()
-    if resume is not None and resume["parks"] == ALARM_AFTER:
-        learn.parked_again(home, resume, now)
-    if failures is not None and run is not None:
-        learn.disabled(home, run, failures, now)
+            following = steps.following(home, run, content, now)
+        fresh = {one["id"]: one for one in following}
+        owe.ended(home, run, asked, again, now)  # before the record: see there
+        runs.write(
+            content,
+            [fresh.pop(one["id"], one) for one in content.records] + list(fresh.values()),
+        )
     return [one["id"] for one in following if one["status"] == "upcoming"]
+
+
+def _again(home: Home, run: Record, asked: Record | None, now: datetime) -> Record | None:
+    """The run that goes on with this one after the reset, or tries again."""
+    resume = park.resume_of(run, asked, now)
+    if resume is None:
+        return retry.retry_of(run, asked, now)
+    if resume["parks"] == ALARM_AFTER:
+        learn.parked_again(home, resume, now)  # before the record, as what is owed
+    return resume
 
 
 def as_it_ran(home: Home, run_id: str) -> Record | None:

@@ -5,7 +5,7 @@
     environment, directory, client; drain it; end it when time, a stop or a shutdown says so;
               the task's check, and the client again with what failed
     outcome   into the run directory, durable; merged into runs.json; the directory removed
-    what follows (the next step of a job) started
+    what follows (the next step of a job, the news of it) started
 
 The client inherits the lock's descriptor, so the lock is free only when both are gone. Nothing
 here needs the models: a supervisor waits for hours and holds only the standard library. Lean.
@@ -24,6 +24,7 @@ from ccs.engine.work import Work
 from ccs.errors import CcsError, LockTimeout
 from ccs.store import atomic
 from ccs.store.home import Home
+from ccs.store.owed import Owed
 from ccs.store.rundir import RunDir
 
 TYPE_CHECKING = False
@@ -62,6 +63,7 @@ def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Cl
         except (CcsError, OSError):
             return  # busy store or full disk: the outcome is safe and the next tick merges it
     _start(home, following, environment, clock)
+    _tell(home, environment, clock)
 
 
 def _keep(rundir: RunDir, ended: Record, clock: Clock, watch: Watch) -> None:
@@ -90,6 +92,18 @@ def _start(home: Home, run_ids: list[str], environment: Mapping[str, str], clock
                 launcher.start(run)
         except (CcsError, OSError):
             continue  # recorded as it is, the next tick starts it
+
+
+def _tell(home: Home, environment: Mapping[str, str], clock: Clock) -> None:
+    """Starts the delivery of what is owed, which would else wait for a tick, where there is one."""
+    try:
+        if not Owed(home).read().owed:
+            return
+        from ccs.engine import notify
+
+        notify.start(home, environment, clock.now())
+    except (CcsError, OSError):
+        return  # what is owed stays owed
 
 
 def _read_json(path: str) -> Record | None:

@@ -56,10 +56,10 @@ class Done:
         self.fault = fault
 
     def words(self) -> str:
-        """What it complained of, in a line."""
+        """What it complained of, in a line; not cut, for it may quote a secret of somebody's."""
         lines = self.err.decode("utf-8", "replace").splitlines()
         told = [one for one in lines if one.startswith(("fatal:", "error:"))] or lines
-        return self.fault or (told[0][:300] if told else f"exit {self.code}")
+        return self.fault or (told[0] if told else f"exit {self.code}")
 
 
 class Git:

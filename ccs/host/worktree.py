@@ -149,9 +149,10 @@ class Maker:
         # What it leaves running must not hold the lock under which trees are made.
         free = Git(inside.directory, inside.variables, (), inside.told_to_stop)
         done = free.do(["/bin/sh", "-c", setup])
+        # Whole lines: what masks secrets would not know half of one.
         lines = (done.out + done.err).decode("utf-8", "replace").splitlines()[-20:]
         if done.code != 0:
-            said = f": {lines[-1][:200]}" if lines else ""
+            said = f": {lines[-1]}" if lines else ""
             how = done.fault or f"exit {done.code}"
             raise GitFailed(f"the setup of the worktree failed, {how}{said}")
         return [f"setup: {setup}", *lines]

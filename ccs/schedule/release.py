@@ -67,7 +67,8 @@ class Release:
             return Hold("retry", run.not_before, "")
         if run.trigger != "manual" and not allowed(task, self.now):
             return Hold("hours", next_allowed(task, self.now), "")
-        if run.unapproved is not None and run.unapproved != task.approved:
+        asked = self.snapshot.approval and run.unapproved is not None
+        if asked and run.unapproved != task.approved:
             return Hold("approval", None, "")
         if task.session_mode == "reuse" and self._session_is_busy(run):
             return Hold("overlap", None, "")

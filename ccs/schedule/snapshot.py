@@ -62,6 +62,7 @@ class Snapshot:
     `known`: ids that exist, here, in history or as deleted. `used`: how often a task has run, for
     the tasks that may run so often only. `unreadable`: tasks whose records are broken.
     `released_at_once`: how many runs of an account that a limit held may start in one tick.
+    `approval`: whether changed hooks hold a run until somebody agrees to them.
     """
 
     tasks: Mapping[str, Task]
@@ -73,3 +74,4 @@ class Snapshot:
     used: Mapping[str, int] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
     released_at_once: int = 1000
+    approval: bool = True

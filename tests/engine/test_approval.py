@@ -76,6 +76,15 @@ def test_what_changes_again_after_it_was_approved_waits_again(night, made, repos
     assert not night.started(run_id)
 
 
+def test_turned_off_it_frees_what_was_held(night, made, repository):
+    change(repository)
+    [run_id] = night.tick("20 10:15").launched
+    assert not night.started(run_id)
+    night.settings(approval=False)
+    assert night.tick("20 10:16").launched == [run_id]
+    assert night.started(run_id)
+
+
 def test_settings_can_turn_it_off(night, made, repository):
     night.settings(approval=False)
     change(repository)

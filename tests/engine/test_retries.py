@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from nights import MINUTE
 from ccs import instant
 from ccs.engine import again, jobs, retry, settle, tasks
 from ccs.errors import Conflict
+from ccs.store.records import Records
 
 ONCE = "15 10 * * *"
 TWICE = {"max_attempts": 3, "delay": "2m", "backoff_multiplier": 2}
@@ -99,6 +101,15 @@ class TestRetries:
         [again_] = [one for one in night.runs if one.status == "upcoming"]
         assert again_.retry_of == found[uid(1)]
 
+    def test_a_run_whose_directory_was_taken_away_is_tried_again_too(self, night):
+        night.store.tasks.put(task(1, ONCE, retry={**TWICE, "on": ["crash"]}))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        shutil.rmtree(night.store.rundir(run_id).path)
+        night.tick("20 10:16")
+        again = waiting(night)
+        assert (again.retry_of, again.attempt) == (run_id, 2)
+
     def test_a_try_of_a_run_that_went_on_goes_on_too(self, night):
         night.store.tasks.put(task(1, ONCE, retry=TWICE))
         [run_id] = night.tick("20 10:15").launched
@@ -164,6 +175,33 @@ class TestBreaker:
         found = night.store.tasks.get(uid(1))
         assert (found.enabled, found.disabled_why) == (False, "it failed 3 times in a row")
         assert night.alarms() == ["disabled"]
+
+    def test_killed_while_it_disables_the_task_it_has_told_so(self, night, monkeypatch):
+        night.store.tasks.put(task(1, ONCE, disable_after=1))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        night.end(run_id, "failed", "error", merged=False, message="no")
+        write = Records.write
+
+        def killed(records, *words):
+            write(records, *words)
+            if records.path == night.store.home.collection("tasks"):
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Records, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            night.tick("20 10:20")
+        monkeypatch.undo()
+        assert not night.store.tasks.get(uid(1)).enabled
+        assert night.alarms() == ["disabled"]
+
+    def test_directories_taken_away_count_as_failures(self, night):
+        night.store.tasks.put(task(1, ONCE, disable_after=1))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        shutil.rmtree(night.store.rundir(run_id).path)
+        night.tick("20 10:16")
+        assert not night.store.tasks.get(uid(1)).enabled
 
     def test_ten_unless_the_task_or_the_settings_say_otherwise(self, night):
         night.store.tasks.put(task(1, "* * * * *"), task(2, "* * * * *", disable_after=0))

@@ -227,3 +227,37 @@ def ccs(tmp_path: Path) -> Iterator[Program]:
     program.store.chmod(0o700)
     yield program
     program.end_everything()
+
+
+@pytest.fixture
+def git(ccs: Program) -> Any:
+    """A repository in the working directory; calls git in it, or in another directory."""
+
+    def call(*words: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words],
+            cwd=cwd or ccs.work,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**ccs.env, "GIT_CONFIG_NOSYSTEM": "1"},
+        )
+        return done.stdout.strip()
+
+    call("init", "-q", "-b", "main")
+    call("config", "user.name", "t")
+    call("config", "user.email", "t@t")
+    (ccs.work / "kept.txt").write_text("before\n")
+    call("add", "-A")
+    call("commit", "-qm", "first")
+    return call
+
+
+@pytest.fixture
+def real(ccs: Program) -> Program:
+    """A client that counts as a real one, and plays what the stand-in plays."""
+    client = ccs.root / "claude"
+    client.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m ccs.claude.mock "$@"\n')
+    client.chmod(0o755)
+    ccs.settings(claude_path=str(client))
+    return ccs

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -215,18 +214,6 @@ def test_profiles_of_the_prior_system_run_as_they_are(ccs):
 # While one is awaited -------------------------------------------------------
 
 
-def carriers(run_id):
-    entry = f"CCS_RUN_ID={run_id}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if entry in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue  # gone, or not ours to read
-    return found
-
-
 @pytest.fixture
 def waiting(ccs):
     """A run that waits for its secret."""
@@ -237,11 +224,11 @@ def waiting(ccs):
 
 
 def test_a_stop_does_not_wait_for_a_slow_secret(ccs, waiting):
-    assert carriers(waiting) != []
+    assert ccs.carriers(waiting) != []
     ccs.ok("runs", "stop", waiting)
     ended = ccs.ended(waiting)
     assert (ended["status"], ended["reason"]) == ("cancelled", "stopped")
-    assert carriers(waiting) == []
+    assert ccs.carriers(waiting) == []
     assert not (ccs.home / "environment.json").exists()
 
 
@@ -254,4 +241,4 @@ def test_what_looked_for_a_secret_ends_with_a_killed_supervisor(ccs, waiting):
         return ccs.run(waiting)["status"] == "lost"
 
     ccs.until(lost)
-    assert carriers(waiting) == []
+    assert ccs.carriers(waiting) == []

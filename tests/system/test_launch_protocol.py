@@ -20,19 +20,6 @@ from conftest import CCS
 TICKS = int(os.environ.get("CCS_RACING_TICKS", "40"))
 
 
-def carriers(run_id: str) -> list[int]:
-    """PIDs that carry the run's marker: its client and tools."""
-    entry = f"CCS_RUN_ID={run_id}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if entry in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
 def supervisor(ccs, run_id: str) -> int:
     """Its PID, once it has said so."""
     owner = ccs.store / "runs" / run_id / "owner"
@@ -63,12 +50,12 @@ def test_many_ticks_at_once_launch_a_slot_once(ccs):
 def test_a_killed_supervisor_leaves_no_client_no_tool_and_a_lost_run(ccs):
     run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
     ccs.running(run_id)
-    ccs.until(lambda: len(carriers(run_id)) >= 2)  # the client and its tool shell
+    ccs.until(lambda: len(ccs.carriers(run_id)) >= 2)  # the client and its tool shell
     os.kill(supervisor(ccs, run_id), signal.SIGKILL)
-    assert carriers(run_id), "the client outlives its supervisor"
+    assert ccs.carriers(run_id), "the client outlives its supervisor"
     ccs.until(lambda: ccs("tick") and ccs.run(run_id)["status"] == "lost")
     assert ccs.run(run_id)["reason"] == "crash"
-    assert carriers(run_id) == []
+    assert ccs.carriers(run_id) == []
     assert launches(ccs) == {run_id: 1}
     assert not (ccs.store / "runs" / run_id).exists()
 
@@ -77,11 +64,11 @@ def test_the_lock_is_held_while_the_client_lives_and_free_when_both_are_gone(ccs
     run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
     ccs.running(run_id)
     (lock := (ccs.store / "runs" / run_id / "lock").open()).fileno()
-    ccs.until(lambda: len(carriers(run_id)) >= 2)
+    ccs.until(lambda: len(ccs.carriers(run_id)) >= 2)
     os.kill(supervisor(ccs, run_id), signal.SIGKILL)
     with pytest.raises(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    for pid in carriers(run_id):
+    for pid in ccs.carriers(run_id):
         os.kill(pid, signal.SIGKILL)
 
     def free() -> bool:
@@ -110,11 +97,11 @@ def test_a_client_that_finished_without_its_supervisor_is_judged_by_its_result(c
 def test_a_supervisor_told_to_end_leaves_a_shutdown_and_no_process(ccs):
     run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
     ccs.running(run_id)
-    ccs.until(lambda: len(carriers(run_id)) >= 2)
+    ccs.until(lambda: len(ccs.carriers(run_id)) >= 2)
     os.kill(supervisor(ccs, run_id), signal.SIGTERM)
     ended = ccs.ended(run_id)
     assert (ended["status"], ended["reason"]) == ("lost", "shutdown")
-    assert carriers(run_id) == []
+    assert ccs.carriers(run_id) == []
 
 
 @pytest.mark.parametrize("kind", ["tool seconds=300", "hang", "stubborn"])
@@ -123,20 +110,20 @@ def test_stop_ends_the_whole_tree(ccs, kind):
     ccs.running(run_id)
     stopped = ccs.ok("runs", "stop", run_id, "-o", "json").json
     assert (stopped["status"], stopped["reason"]) == ("cancelled", "stopped")
-    assert carriers(run_id) == []
+    assert ccs.carriers(run_id) == []
 
 
 def test_a_run_that_takes_too_long_is_ended(ccs):
     run_id = ccs.start(ccs.task("[[mock: stubborn]]", "--timeout", "1s"))
     ended = ccs.ended(run_id)
     assert (ended["status"], ended["reason"]) == ("failed", "timeout")
-    assert carriers(run_id) == []
+    assert ccs.carriers(run_id) == []
 
 
 def test_what_a_tool_detached_survives_a_normal_end(ccs):
     run_id = ccs.start(ccs.task("[[mock: detach seconds=300]]"))
     assert ccs.ended(run_id)["status"] == "success"
-    (left,) = carriers(run_id)
+    (left,) = ccs.carriers(run_id)
     os.kill(left, signal.SIGKILL)
 
 
@@ -144,7 +131,7 @@ def test_an_outcome_written_while_the_store_is_busy_is_merged_later(ccs):
     run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
     ccs.running(run_id)
     pid = supervisor(ccs, run_id)
-    (tool,) = ccs.until(lambda: [pid for pid in carriers(run_id) if name_of(pid) == "sleep"])
+    (tool,) = ccs.until(lambda: [pid for pid in ccs.carriers(run_id) if name_of(pid) == "sleep"])
     with (ccs.store / "locks" / "store.lock").open() as held:
         ccs.until(lambda: _locked(held))
         os.kill(tool, signal.SIGTERM)  # the client goes on to its end
@@ -255,7 +242,7 @@ def test_jobs_stop_ends_the_running_client(ccs):
     (run,) = ccs.recorded()
     ccs.running(run["id"])
     assert ccs.ok("jobs", "stop", job, "-o", "json").json["status"] == "cancelled"
-    assert carriers(run["id"]) == []
+    assert ccs.carriers(run["id"]) == []
     assert [one["status"] for one in ccs.recorded()] == ["cancelled"]
 
 

@@ -2,42 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
-
-
-@pytest.fixture
-def git(ccs):
-    def call(*words, cwd=None):
-        done = subprocess.run(
-            ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words],
-            cwd=cwd or ccs.work,
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**ccs.env, "GIT_CONFIG_NOSYSTEM": "1"},
-        )
-        return done.stdout.strip()
-
-    call("init", "-q", "-b", "main")
-    call("config", "user.name", "t")
-    call("config", "user.email", "t@t")
-    (ccs.work / "kept.txt").write_text("before\n")
-    call("add", "-A")
-    call("commit", "-qm", "first")
-    return call
-
-
-@pytest.fixture
-def real(ccs, git):
-    """A client that counts as a real one, and plays what the stand-in plays."""
-    client = ccs.root / "claude"
-    client.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m ccs.claude.mock "$@"\n')
-    client.chmod(0o755)
-    ccs.settings(claude_path=str(client))
-    return ccs
 
 
 def test_a_success_commits_what_the_run_changed_and_nothing_else(real, git):
@@ -155,3 +120,26 @@ def test_hooks_that_only_the_worktree_has_are_not_run_unseen(real, git):
     ended = real.ended(second["id"])
     assert (ended["status"], ended["reason"]) == ("failed", "start_failed")
     assert "MCP servers" in ended["message"]
+
+
+def test_a_secret_that_a_setup_or_a_hook_tells_is_masked_before_it_is_cut(real, git):
+    secret = "canary-7f3a91bc-secret"  # pragma: allowlist secret
+    real.ok("profiles", "create", "--name", "p", "--env", f"KEY={secret}")
+    tells = "printf '%0195d %s\\n' 0 $KEY >&2; exit 1"
+    setup = ("--use-worktree", "--worktree-setup", tells)
+    job = real.ok("jobs", "create", "--name", "j", *setup, "-q").out.strip()
+    in_tree = real.ended(real.start(real.task("x", "--job", job, "--profile", "p")))
+    assert (in_tree["status"], in_tree["reason"]) == ("failed", "start_failed")
+    hook = real.work / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\nprintf '%0360d %s\\n' 0 $KEY >&2; exit 1\n")
+    hook.chmod(0o755)
+    committing = real.ended(
+        real.start(real.task("[[mock: write path=made.txt]]", "--profile", "p"))
+    )
+    assert "nothing was committed" in committing["message"]
+    for run in (in_tree, committing):
+        assert secret[:6] not in run["message"]
+        assert "********" in run["message"]
+    for log in (real.store / "logs").iterdir():
+        if log.suffix != ".json":
+            assert secret[:6] not in log.read_text(), log
