@@ -11,7 +11,7 @@ from ccs.cli import params
 from ccs.cli.output import Column, Output
 
 if TYPE_CHECKING:
-    from ccs.engine.worktrees import Trees
+    from ccs.engine.trees import Trees
 
 COLUMNS: list[Column] = [
     ("TREE", lambda tree: tree["id"]),
@@ -92,6 +92,6 @@ def prune(dry_run: bool, out: Output) -> None:
 
 
 def _trees() -> Trees:
-    from ccs.engine.worktrees import Trees
+    from ccs.engine.trees import Trees
 
     return Trees(params.store(), os.environ, params.here())

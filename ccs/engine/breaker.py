@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DEFAULT = 10
 # What was stopped, skipped or parked says nothing about the task.
 _TELLING = ("success", "failed", "lost")
+_OF_THE_MACHINE = "shutdown"
 
 
 def trip(home: Home, run: Record, runs: list[Record], now: datetime) -> None:
@@ -33,7 +34,7 @@ def trip(home: Home, run: Record, runs: list[Record], now: datetime) -> None:
 
     A task that cannot be written goes on.
     """
-    if run["status"] not in ("failed", "lost"):
+    if run["status"] not in ("failed", "lost") or run.get("reason") == _OF_THE_MACHINE:
         return
     tasks = Records(home.collection("tasks"), "tasks")
     try:
@@ -76,6 +77,7 @@ def _in_a_row(task: Record, runs: list[Record]) -> int:
         for one in runs
         if one.get("task_id") == task["id"]
         and one.get("status") in _TELLING
+        and one.get("reason") != _OF_THE_MACHINE
         and one["id"] not in tried_again
         and str(one.get("end_time") or "") >= str(task.get("active_since") or "")
     ]

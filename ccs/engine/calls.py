@@ -14,6 +14,9 @@ from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.store.store import Store
 
+# Failures of runs whose session no client ever knew.
+_BEFORE_THE_CLIENT = ("start_failed", "env_failed", "workdir_missing")
+
 
 @dataclass(frozen=True)
 class Calls:
@@ -72,10 +75,11 @@ def last_session(store: Store, run: Run, task: Task, mock: bool) -> str | None:
     found = [one for one in store.runs.all() if _had_session(one, task, mock)]
     if found:
         return max(found, key=lambda one: one.start_time or one.scheduled_time).session_id
-    older = (one for one in store.every_run() if _had_session(one, task, mock))
+    older = (one for one in store.every_run(task.created_at) if _had_session(one, task, mock))
     return next((one.session_id for one in older), None)
 
 
 def _had_session(run: Run, task: Task, mock: bool) -> bool:
     mine = run.task_id == task.id and run.mock == mock
-    return mine and run.status != "upcoming" and run.session_id is not None
+    never_began = run.status == "upcoming" or run.reason in _BEFORE_THE_CLIENT
+    return mine and not never_began and run.session_id is not None

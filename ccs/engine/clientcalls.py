@@ -80,6 +80,8 @@ class ClientCalls:
             if ended["status"] != "success":
                 break
             checked = self._verified()
+            if checked is None:
+                return None
             if checked.good:
                 break
             if checked.ended_by is not None:
@@ -97,7 +99,7 @@ class ClientCalls:
             ended = together(ended, more)
         return ended
 
-    def _verified(self) -> Verified:
+    def _verified(self) -> Verified | None:
         what = self.asked["verify"]
         self.logs.note(f"verify: {what if isinstance(what, str) else ' '.join(what)}")
         try:

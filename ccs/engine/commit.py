@@ -8,12 +8,15 @@ message tells. Nothing here makes a success a failure. Lean.
 from __future__ import annotations
 
 import os
+import zlib
 
 from ccs.errors import CcsError
 from ccs.host import changes
 from ccs.host import commit as commits
 from ccs.host.changes import State
+from ccs.host.git import LONG_SECONDS
 from ccs.host.repository import Repository
+from ccs.store.lock import Lock
 from ccs.text import shorten
 
 TYPE_CHECKING = False
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ccs.engine.workplace import Place
+    from ccs.store.home import Home
 
     Record = dict[str, Any]
     Say = Callable[[str], None]
@@ -30,23 +34,46 @@ _TOLD = 3
 _SUBJECT = 72
 
 
-def commit(place: Place, asked: Record, run_id: str, say: Say) -> str | None:
+def commit(
+    place: Place,
+    asked: Record,
+    run_id: str,
+    say: Say,
+    told_to_stop: Callable[[], bool] | None = None,
+) -> str | None:
     """The id of the commit of what the run changed; None when there is none, and why is told.
 
-    Called after a success, never for a mock.
+    Called after a success, never for a mock. `told_to_stop` ends hooks that are running.
     """
     if place.before is None or place.repo is None or asked["mock"]:
         return None
     if not asked["place"]["commit"]:
         return None
+    message = _message(asked, run_id)
     try:
-        place.commit = _commit(place, place.repo, place.before, _message(asked, run_id), say)
+        with Lock(_lock_of(place.home, place.repo)) as lock:
+            # Two runs that commit at once would each look at the other's half-made commit.
+            lock.acquire_within(2 * LONG_SECONDS, "ccs supervise")
+            place.commit = _commit(place, place.repo, place.before, message, say, told_to_stop)
     except (CcsError, OSError) as error:
         _tell(place, f"nothing was committed: {error}", say)
     return place.commit
 
 
-def _commit(place: Place, repo: Repository, before: State, message: str, say: Say) -> str | None:
+def _lock_of(home: Home, repo: Repository) -> str:
+    """One for each repository, with all its worktrees."""
+    name = f"commit-{zlib.crc32(os.fsencode(repo.common)):08x}.lock"
+    return os.path.join(home.file("locks"), name)
+
+
+def _commit(
+    place: Place,
+    repo: Repository,
+    before: State,
+    message: str,
+    say: Say,
+    told_to_stop: Callable[[], bool] | None,
+) -> str | None:
     now = changes.look(place.at_top(), repo.top)
     unclear = before.unclear or now.unclear
     if unclear:
@@ -65,7 +92,7 @@ def _commit(place: Place, repo: Repository, before: State, message: str, say: Sa
     if (under_way := repo.under_way()) is not None:
         _tell(place, f"nothing was committed: {under_way} is under way", say)
         return None
-    made, complaint = commits.commit(place.at_top(), repo, chosen, message, say)
+    made, complaint = commits.commit(place.at_top(), repo, chosen, message, say, told_to_stop)
     if made is not None:
         say(f"committed as {made[:12]} on {now.branch}: {len(chosen)} paths")
     if complaint:

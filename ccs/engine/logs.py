@@ -55,10 +55,13 @@ class Logs:
 
     def output_line(self, line: bytes) -> str:
         """Of a command of the task's own; as it is shown."""
-        line = self.mask(line)
-        shown = plain(line[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
+        shown = self.masked_line(line)
         self._write(self._readable, f"[verify] {shown}\n".encode("utf-8", "replace"))
         return shown
+
+    def masked_line(self, line: bytes) -> str:
+        """As a line is shown."""
+        return plain(self.mask(line)[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
 
     def stderr_tail(self) -> str:
         return self._stderr.decode("utf-8", "replace")

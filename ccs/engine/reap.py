@@ -15,7 +15,7 @@ cannot be ended keeps its run `running`, and the next tick tries again.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ccs import instant
@@ -32,7 +32,9 @@ from ccs.store.rundir import RunDir
 from ccs.store.store import Store
 from ccs.usage.gate import DEFAULT_MODEL, Terms
 from ccs.usage.ledger import DEFAULT
+from ccs.usage.window import moment
 
+_LONGEST_COMMIT = timedelta(minutes=20)
 _NO_DIRECTORY = "its run directory is gone"
 _UNVERIFIED = "the client ended well, but its supervisor was gone before the work was verified"
 
@@ -98,6 +100,7 @@ def _look_at(store: Store, run: Run, now: datetime, found: Reaped) -> None:
             return  # settled by another in the meantime
         if not free:
             found.alive.add(run.id)
+            _end_what_commits_for_ever(rundir, run, now)
             return
         if rundir.outcome() is None:
             if process.signal_carriers(run.id, process.KILL):
@@ -105,6 +108,14 @@ def _look_at(store: Store, run: Run, now: datetime, found: Reaped) -> None:
             rundir.write_outcome(_judged(store, run, rundir, now))
         found.following += settle.merge(store.home, rundir, run.id, now)
         found.settled.append(run.id)
+
+
+def _end_what_commits_for_ever(rundir: RunDir, run: Run, now: datetime) -> None:
+    """git holds the lock while it commits, also when its supervisor is gone; a hook may hang."""
+    since = moment((rundir.outcome() or {}).get("end_time"))
+    late = since is not None and now - since > _LONGEST_COMMIT
+    if late and not process.is_alive(rundir.owner()):
+        process.signal_carriers(run.id, process.KILL)
 
 
 def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, object]:
@@ -124,6 +135,11 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     if ended["status"] == "success":
         ended |= _left_undone(settle.as_it_ran(store.home, run.id) or {})
     ended["session_id"] = stream.session_id or run.session_id
+    if run.worktree is not None:  # its record was made before the tree was
+        from ccs.engine import workplace
+
+        kept = workplace.recorded(store.home, run.id) or {}
+        ended["cwd"] = kept.get("cwd") or run.cwd
     ended["end_time"] = instant.text(now)
     if run.start_time is not None:
         ended["duration"] = round((now - run.start_time).total_seconds(), 3)

@@ -29,7 +29,7 @@ def changed_by(
         raise Conflict(f"run {run.id[:8]} has not started")
     kept = workplace.recorded(store.home, run.id)
     if run.commit:
-        return _of_commit(run, run.commit, kept, stat, environment), ""
+        return _of_commit(run, run.commit, kept, stat, environment)
     if kept is None:
         raise Conflict(
             f"run {run.id[:8]} committed nothing, and what its directory was like before is not "
@@ -48,8 +48,9 @@ def changed_by(
 
 def _of_commit(
     run: Run, commit: str, kept: Kept | None, stat: bool, environment: Mapping[str, str]
-) -> bytes:
-    """With what the client has committed by itself before it."""
+) -> tuple[bytes, str]:
+    """In a worktree, with what the client has committed by itself before it. Elsewhere somebody
+    else may have."""
     places = [kept["common"], kept["top"]] if kept else []
     where = next((one for one in (*places, run.cwd) if one and os.path.isdir(one)), None)
     git = Git(where or os.sep, environment)
@@ -59,9 +60,12 @@ def _of_commit(
             f"it was made in {run.cwd}",
         )
     old = kept["before"]["head"] if kept else None
-    if old and is_merged(git, old, commit):
-        return difference.of_commits(git, old, commit, stat)
-    return difference.of_commit(git, commit, stat)
+    if kept and kept["tree"] and old and is_merged(git, old, commit):
+        return difference.of_commits(git, old, commit, stat), ""
+    words = ""
+    if old and commit_of(git, f"{commit}^") != commit_of(git, old):
+        words = f"there were commits before it: git -C {where} log {old[:12]}..{commit[:12]}"
+    return difference.of_commit(git, commit, stat), words
 
 
 def _of_tree(run: Run, kept: Kept, stat: bool, environment: Mapping[str, str]) -> tuple[bytes, str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 UNFINISHED = ("upcoming", "running")
-NOT_COMMITTED = "its supervisor was gone before what it changed could be committed"
+NOT_COMMITTED = "its supervisor was gone before it could tell whether its work was committed"
 
 
 def merge(home: Home, rundir: RunDir, run_id: str, now: datetime) -> list[str]:

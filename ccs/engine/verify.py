@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 _STEP = 0.5
 _TAIL = 6000
+_PIPES_WORTH = 16  # pieces; a pipe holds up to a megabyte
+_MOST_LOGGED = 16 << 20
 
 
 class Verified:
@@ -46,8 +48,11 @@ def verify(
     watch: Watch,
     logs: Logs,
     seconds: float,
-) -> Verified:
-    """A text is a line for the shell. Raises OSError, ValueError for what cannot be started."""
+) -> Verified | None:
+    """None when it could not be ended. A text is a line for the shell.
+
+    Raises OSError, ValueError for what cannot be started.
+    """
     argv = ["/bin/sh", "-c", command] if isinstance(command, str) else command
     child = subprocess.Popen(
         argv,
@@ -78,6 +83,8 @@ class _Check:
         self._deadline = watch.monotonic() + seconds
         self._lines = Lines()
         self._tail = ""
+        self._logged = 0
+        self._cut = False
         self._open = True
         self._fd = child.stdout.fileno()
         os.set_blocking(self._fd, False)
@@ -85,7 +92,7 @@ class _Check:
         self._selector.register(self._fd, selectors.EVENT_READ)
         self._selector.register(watch.wake_fd, selectors.EVENT_READ)
 
-    def to_the_end(self) -> Verified:
+    def to_the_end(self) -> Verified | None:
         ending: Ending | None = None
         late = False
         while True:
@@ -93,11 +100,14 @@ class _Check:
             now = self._watch.monotonic()
             gone = self._child.poll() is not None
             if ending is not None:
-                if ending.all_gone(now) or ending.hopeless(now):
+                if ending.all_gone(now):
                     break
+                if ending.hopeless(now):
+                    self._close()
+                    return None
                 continue
             if gone:
-                self._read()  # what it had written when it ended; others may hold the pipe open
+                self._read_rest()
                 break
             late = now >= self._deadline
             asked = self._watch.reason()
@@ -118,21 +128,35 @@ class _Check:
             else:
                 os.read(key.fd, _CHUNK)
 
-    def _read(self) -> None:
-        while self._open:
-            try:
-                chunk = os.read(self._fd, _CHUNK)
-            except BlockingIOError:
+    def _read(self) -> bool:
+        """One piece: it may print faster than anybody reads. Whether there was any."""
+        try:
+            chunk = os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            chunk = b""
+        for line in self._lines.feed(chunk):
+            self._take(line)
+        if not chunk:
+            self._close()
+        return True
+
+    def _read_rest(self) -> None:
+        """What it had written when it ended; others may hold the pipe open and go on."""
+        for _ in range(_PIPES_WORTH):
+            if not self._open or not self._read():
                 return
-            except OSError:
-                chunk = b""
-            for line in self._lines.feed(chunk):
-                self._take(line)
-            if not chunk:
-                self._close()
 
     def _take(self, line: bytes) -> None:
-        shown = self._logs.output_line(line)
+        self._logged += len(line) + 1
+        if self._logged <= _MOST_LOGGED:
+            shown = self._logs.output_line(line)
+        else:
+            shown = self._logs.masked_line(line)
+            if not self._cut:
+                self._cut = True
+                self._logs.note(f"what verify prints beyond {_MOST_LOGGED >> 20} MB is left out")
         self._tail = f"{self._tail}{shown}\n"[-_TAIL:]
 
     def _close(self) -> None:

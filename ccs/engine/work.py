@@ -104,12 +104,7 @@ class Work:
                 words = resolved.mask_text(error.message)
                 logs.note(words)
                 return self._given_up() or _failed(error.reason, words)
-            calls = ClientCalls(
-                self.asked, program, resolved, logs, self.watch, self.lock, self.hear
-            )
-            ended = calls.in_turn()
-            if ended is not None and self.asked["verify"]:
-                ended = calls.until_green(ended)
+            ended = self._calls(place, program, resolved, logs)
             if ended is not None:
                 self._finish(place, ended, logs)
                 message = resolved.mask_text(ended["message"] or "")
@@ -124,7 +119,7 @@ class Work:
         commits = ended["status"] == "success" and not self.mock and self.asked["place"]["commit"]
         self._write_for_now(place, ended, commits)
         if commits:
-            commit(place, self.asked, self.run_id, logs.note)
+            commit(place, self.asked, self.run_id, logs.note, self._told_to_stop)
         workplace.leave(place, ended, self.run_id, logs.note)
 
     def _write_for_now(self, place: workplace.Place, ended: Record, commits: bool) -> None:
@@ -146,16 +141,32 @@ class Work:
     def _place(self, resolved: environ.Environment, logs: Logs) -> workplace.Place:
         """Raises NoPlace. From here on the run's directory is known."""
         variables = {**resolved.variables, process.MARKER: self.run_id}
-        given_up = ("stop", "replaced", "shutdown")
-        place = workplace.prepare(
-            self.home, self.asked, variables, lambda: self.watch.reason() in given_up
-        )
+        held = () if self.lock.fd is None else (self.lock.fd,)
+        place = workplace.prepare(self.home, self.asked, variables, self._told_to_end, held)
         for words in place.notes:
             logs.note(words)
-        if self.asked["place"]["worktree"] is not None and is_new_in(place.cwd, self.asked):
-            raise workplace.NoPlace("start_failed", _NOT_APPROVED)
-        self.asked = {**self.asked, "cwd": place.cwd}
         return place
+
+    def _calls(
+        self,
+        place: workplace.Place,
+        program: list[str],
+        resolved: environ.Environment,
+        logs: Logs,
+    ) -> Record | None:
+        """All of the client's part; None when its tree could not be ended."""
+        if self.asked["place"]["worktree"] is not None and is_new_in(place.cwd, self.asked):
+            return _failed("start_failed", _NOT_APPROVED)
+        self.asked = {**self.asked, "cwd": place.cwd}
+        calls = ClientCalls(self.asked, program, resolved, logs, self.watch, self.lock, self.hear)
+        try:
+            ended = calls.in_turn()
+            if ended is not None and self.asked["verify"]:
+                ended = calls.until_green(ended)
+        except (CcsError, OSError, ValueError) as error:
+            # As in run(); but there is a place now, which is to be left in order.
+            return _failed("start_failed", resolved.mask_text(str(error)))
+        return ended
 
     def hear(self, facts: Record) -> None:
         """What the client tells of its limits, as it arrives."""
@@ -163,6 +174,13 @@ class Work:
         if not self.terms.overage:
             self.watch.spend_no_more(paying=facts["isUsingOverage"])
         learn.hear(self.home, self.terms, facts, self.began, self.clock.now())
+
+    def _told_to_end(self) -> bool:
+        return self.watch.reason() is not None
+
+    def _told_to_stop(self) -> bool:
+        """Work that is done is committed, also when the run's time has run out meanwhile."""
+        return self.watch.reason() in ("stop", "replaced", "shutdown")
 
     def _given_up(self) -> Record | None:
         """A secret was slow to come, and somebody lost patience."""

@@ -17,6 +17,7 @@ from ccs.host import changes, worktree
 from ccs.host.changes import State
 from ccs.host.git import LONG_SECONDS, Git
 from ccs.host.repository import Repository, repository
+from ccs.host.treemaker import Maker
 from ccs.model import treename
 from ccs.store import atomic
 from ccs.store.home import Home
@@ -25,7 +26,7 @@ from ccs.store.records import Records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from ccs.model.job import Job
@@ -78,7 +79,9 @@ def wanted(run: Run, task: Task, job: Job | None) -> Record:
     return {
         "directory": os.path.expanduser(directory) if directory else None,
         "worktree": name,
-        "job": job.id if job and name is not None and name == of_job else None,
+        # Whose tree it is to be; one that goes on knows only that it is one of the two.
+        "owner": ["task", task.id] if own or job is None else ["job", job.id],
+        "owners": [["task", task.id], *([["job", job.id]] if job else [])],
         "base": where.worktree_branch if where else None,
         "setup": where.worktree_setup if where else None,
         "commit": task.commit_on_success,
@@ -87,16 +90,21 @@ def wanted(run: Run, task: Task, job: Job | None) -> Record:
 
 
 def prepare(
-    home: Home, asked: Record, variables: Mapping[str, str], told_to_stop: Callable[[], bool]
+    home: Home,
+    asked: Record,
+    variables: Mapping[str, str],
+    told_to_stop: Callable[[], bool],
+    held: Sequence[int] = (),
 ) -> Place:
-    """Raises NoPlace. `variables`: the environment of the client, with the run's marker."""
+    """Raises NoPlace. `variables`: the environment of the client, with the run's marker; `held`:
+    what git is to hold, for as long as it works for this run."""
     try:
         if asked["place"]["worktree"] is not None:
-            place = _in_worktree(home, asked, variables, told_to_stop)
+            place = _in_worktree(home, asked, variables, told_to_stop, held)
             _record(place, asked)
         else:
             cwd = _directory(asked["cwd"])
-            place = Place(home, cwd, Git(cwd, variables, (), told_to_stop))
+            place = Place(home, cwd, Git(cwd, variables, held))
             if asked["place"]["commit"] and not asked["mock"]:
                 _try_to_record(place, asked)
     except NoPlace:
@@ -144,32 +152,54 @@ def _directory(path: str | None) -> str:
 
 
 def _in_worktree(
-    home: Home, asked: Record, variables: Mapping[str, str], told_to_stop: Callable[[], bool]
+    home: Home,
+    asked: Record,
+    variables: Mapping[str, str],
+    told_to_stop: Callable[[], bool],
+    held: Sequence[int],
 ) -> Place:
     plan = asked["place"]
     # A run that goes on remembers its tree, which may have been taken away since.
     known = [one for one in (asked["cwd"], plan["directory"]) if one and os.path.isdir(one)]
     start = known[0] if known else _directory(plan["directory"] or asked["cwd"])
-    kind, owner = ("job", plan["job"]) if plan["job"] else ("task", asked["task"]["id"])
-    mark = {"store": home.path, "kind": kind, "owner": owner, "run": asked["run"]}
-    with Lock(os.path.join(home.file("locks"), f"tree-{owner}.lock")) as lock:
-        if plan["job"]:  # what belongs to one run is made by one supervisor only
-            _wait_for(lock, told_to_stop)
-        held = () if lock.fd is None else (lock.fd,)
-        git = Git(start, variables, held, told_to_stop)
-        repo = repository(git)
-        if repo is None:
-            raise NoPlace("start_failed", f"{start} is in no git repository: no worktree")
-        maker = worktree.Maker(git, repo, plan["worktree"], mark, lambda one: _is_gone(home, one))
-        tree, notes = maker.ensure(plan["base"], plan["setup"])
+    git = Git(start, variables, (), told_to_stop)
+    repo = repository(git)
+    if repo is None:
+        raise NoPlace("start_failed", f"{start} is in no git repository: no worktree")
+    mark = _mark(home, asked, repo)
+    maker = Maker(git, repo, plan["worktree"], mark, lambda one: _is_gone(home, one))
+    tree, notes = maker.standing(), list[str]()
+    if tree is None:
+        tree, notes = _made(home, maker, plan, told_to_stop)
     cwd = os.path.join(tree.path, repo.prefix).rstrip("/")
-    place = Place(home, cwd, Git(tree.path, variables, (), told_to_stop))
+    place = Place(home, cwd, Git(tree.path, variables, held))
     place.tree = tree
     place.notes = notes
     place.repo = repository(place.git)
     if not os.path.isdir(cwd):
         raise NoPlace("workdir_missing", f"{cwd} is not a directory: the branch does not have it")
     return place
+
+
+def _mark(home: Home, asked: Record, repo: Repository) -> Record:
+    """Whose the tree is or will be. A job may have got another name for its tree since the run
+    that this one goes on with began."""
+    plan = asked["place"]
+    standing = worktree.mark_of(repo, plan["worktree"]) or {}
+    mine = [one for one in plan["owners"] if one == [standing.get("kind"), standing.get("owner")]]
+    kind, owner = mine[0] if mine and standing.get("store") == home.path else plan["owner"]
+    return {"store": home.path, "kind": kind, "owner": owner, "run": asked["run"]}
+
+
+def _made(
+    home: Home, maker: Maker, plan: Record, told_to_stop: Callable[[], bool]
+) -> tuple[worktree.Tree, list[str]]:
+    """What hooks and a setup leave running may hold the lock for long: only making waits for it."""
+    with Lock(os.path.join(home.file("locks"), f"tree-{maker.mark['owner']}.lock")) as lock:
+        if maker.mark["kind"] == "job":  # what belongs to one run is made by one supervisor only
+            _wait_for(lock, told_to_stop)
+        maker.hold(() if lock.fd is None else (lock.fd,))
+        return maker.ensure(plan["base"], plan["setup"])
 
 
 def _wait_for(lock: Lock, told_to_stop: Callable[[], bool]) -> None:
@@ -227,6 +257,7 @@ def _keep(place: Place, run_id: str, now: State | None, gone: bool = False) -> N
     assert place.before is not None
     known = place.before.dirty
     kept = {
+        "cwd": place.cwd,
         "top": place.repo.top,
         "common": place.repo.common,
         "tree": place.tree.name if place.tree else None,

@@ -29,6 +29,7 @@ _CHUNK = 1 << 16
 _LOOK = 0.5
 # A hook may leave a process that holds the pipes; what that one writes is not git's.
 _LINGER = 1.0
+_KILL_AFTER = 3.0
 # Who the user is and how far away a repository may be asked; all else of git's is dropped.
 _KEPT = (
     *("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_SSH", "GIT_SSL_", "GIT_EXEC_PATH"),
@@ -205,11 +206,20 @@ class _Reading:
 
     def __exit__(self, *_: object) -> None:
         if self.child.poll() is None:
-            process.signal_group(self.child.pid, process.KILL)
-            self.child.kill()
-            self.child.wait()
+            self._end()
         for pipe in self.pipes:
             pipe.close()
+
+    def _end(self) -> None:
+        """A hook may have set the user's changes aside and wants a moment to put them back."""
+        process.signal_group(self.child.pid, process.TERM)
+        deadline = time.monotonic() + _KILL_AFTER
+        while process.group_is_there(self.child.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+            self.child.poll()
+        if process.group_is_there(self.child.pid):
+            process.signal_group(self.child.pid, process.KILL)
+        self.child.wait()
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

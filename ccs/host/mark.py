@@ -22,6 +22,11 @@ def read_mark(admin: str) -> Mark | None:
     return mark if isinstance(mark, dict) else None
 
 
+def is_made(mark: Mark) -> bool:
+    """Whether its maker came to the end."""
+    return mark.get("made", True) is True
+
+
 def write_mark(admin: str, mark: Mark) -> None:
     """Whole or not at all: a torn one would make the tree a stranger's."""
     path = os.path.join(admin, _MARKER)

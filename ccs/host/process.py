@@ -65,6 +65,15 @@ def signal_group(leader: int, number: int) -> None:
         pass  # gone, or a system without groups
 
 
+def group_is_there(leader: int) -> bool:
+    """Whether anything of that group is left, or its leader has not been waited for."""
+    try:
+        os.killpg(leader, 0)
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
 def _signal_if(pid: int, run_id: str, number: int) -> None:
     handle = _handle(pid)
     if handle is None:

@@ -1,34 +1,25 @@
-"""Worktrees that ccs makes: `<repository>/trees/<name>`, on a branch of that name.
+"""Worktrees that ccs makes: `<repository>/trees/<name>`, on a branch of that name; see `treemaker`.
 
 A tree is ours when git lists it and `ccs`, a file in the tree's own part of the git directory, says
-whose it is. git locks a new tree before it makes anything of it, and here with a reason that names
-the owner; the lock goes when all is done: checkout, copied files, setup, marker. So a tree that is
-locked with that reason was left by a maker that was killed. Nothing has worked in it yet, and it is
-made anew. Lean.
+whose it is. Lean.
 """
 
 from __future__ import annotations
 
 import os
-import time
 
-from ccs.errors import Conflict
-from ccs.host import included
-from ccs.host.git import LONG_SECONDS, Git, GitFailed
-from ccs.host.mark import read_mark, read_text, write_mark
+from ccs.host.git import LONG_SECONDS, Git
+from ccs.host.mark import is_made, read_mark, read_text
 from ccs.host.repository import Repository, branch_of, commit_of, worktrees
-from ccs.model import treename
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ccs.host.mark import Mark
 
-_FOLDER = "trees"
-_HALF_MADE = "/commondir"
-_ATTEMPTS, _PAUSE = 30, 0.1
-_OWNER = ("store", "kind", "owner")
+FOLDER = "trees"
+_MAKING = "ccs is making it"
 
 
 class Tree:
@@ -43,160 +34,11 @@ class Tree:
         self.mark = mark
 
 
-class Maker:
-    """Finds or makes one tree. `mark`: `store`, `kind` and `owner`; `gone`: whether the owner that
-    a standing tree names does not exist any more, so that the tree may be taken over."""
-
-    def __init__(
-        self, git: Git, repo: Repository, name: str, mark: Mark, gone: Callable[[Mark], bool]
-    ) -> None:
-        if fault := treename.fault(name):
-            raise GitFailed(f"a worktree cannot be named {name!r}: it {fault}")
-        self.git = git
-        self.repo = repo
-        self.name = name
-        self.mark = mark
-        self.gone = gone
-        self.path = os.path.join(repo.main, _FOLDER, name)
-        self.reason = f"ccs is making it for {mark['kind']} {mark['owner']}"
-
-    def ensure(self, base: str | None, setup: str | None) -> tuple[Tree, list[str]]:
-        """The tree, and words about how it came to be; none when it was there before.
-
-        Raises GitFailed, Conflict, OSError.
-        """
-        for path in (os.path.dirname(self.path), self.path):
-            if os.path.islink(path):
-                raise Conflict(f"{path} is a link; a worktree is not made through one")
-        admin = _admin_of(self.repo, self.path)
-        if admin is not None:
-            found = self._standing(admin)
-            if found is not None:
-                return found, []
-        elif os.path.lexists(self.path) and not _is_empty(self.path):
-            raise Conflict(
-                f"{self.path} is no worktree of {self.repo.main}",
-                "move it away, or use another name",
-            )
-        self._sweep()
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._make(base, setup)
-            except GitFailed as error:
-                # git stumbles over a tree that another git is just making.
-                if _HALF_MADE not in str(error):
-                    raise
-                time.sleep(_PAUSE)
-        return self._make(base, setup)
-
-    def _standing(self, admin: str) -> Tree | None:
-        """The tree that is there, if it can be used; else the place is free afterwards."""
-        mark, locked = read_mark(admin), read_text(os.path.join(admin, "locked"))
-        if mark is None:
-            if locked != self.reason:
-                raise Conflict(
-                    f"{self.path} is a worktree that ccs did not make",
-                    f"use another name, or take it away: git worktree remove {self.path} "
-                    "(its branch stays, and is gone on with)",
-                )
-            self._clear()
-            return None
-        if any(mark.get(key) != self.mark[key] for key in _OWNER):
-            if not self.gone(mark):
-                raise Conflict(
-                    f"{self.path} belongs to {mark.get('kind')} {mark.get('owner')}",
-                    "use another name",
-                )
-            mark = {**mark, **self.mark}
-            write_mark(admin, mark)
-        if not os.path.isdir(self.path):
-            self._remove()  # somebody deleted the directory; what was committed is in its branch
-            return None
-        if not is_whole(self.git, self.path, admin):
-            raise Conflict(
-                f"{self.path} is no working tree of its repository any more",
-                f"git worktree repair {self.path}",
-            )
-        if locked == self.reason:
-            self.git.ask("worktree", "unlock", "--", self.path)
-        return Tree(self.name, self.path, admin, mark)
-
-    def _make(self, base: str | None, setup: str | None) -> tuple[Tree, list[str]]:
-        exclude(self.repo)
-        base, start = self._base(base)
-        own = commit_of(self.git, f"refs/heads/{self.name}")
-        branch = ["--no-track", "-b", self.name] if own is None else []
-        self.git.ask(
-            *("worktree", "add", "--lock", "--reason", self.reason, *branch, "--", self.path),
-            start if own is None else self.name,
-            seconds=LONG_SECONDS,
-        )
-        inside = self.git.at(self.path)
-        admin = inside.line("rev-parse", "--absolute-git-dir")
-        if admin is None:
-            raise GitFailed(f"{self.path} was made and is no working tree")
-        told = [f"made the worktree {self.path} on the branch {self.name}"]
-        told += included.copy(self.git.at(self.repo.main), self.repo.main, self.path)
-        if setup:
-            told += self._set_up(inside, setup)
-        began = {"base": base, "start": own or start, "new_branch": own is None}
-        mark = {**self.mark, **began}
-        write_mark(admin, mark)
-        self.git.ask("worktree", "unlock", "--", self.path)
-        return Tree(self.name, self.path, admin, mark), told
-
-    def _set_up(self, inside: Git, setup: str) -> list[str]:
-        # What it leaves running must not hold the lock under which trees are made.
-        free = Git(inside.directory, inside.variables, (), inside.told_to_stop)
-        done = free.do(["/bin/sh", "-c", setup])
-        # Whole lines: what masks secrets would not know half of one.
-        lines = (done.out + done.err).decode("utf-8", "replace").splitlines()[-20:]
-        if done.code != 0:
-            said = f": {lines[-1]}" if lines else ""
-            how = done.fault or f"exit {done.code}"
-            raise GitFailed(f"the setup of the worktree failed, {how}{said}")
-        return [f"setup: {setup}", *lines]
-
-    def _base(self, wanted: str | None) -> tuple[str | None, str]:
-        """The branch a new tree goes back to, and the commit it begins at."""
-        if wanted is None:
-            main = commit_of(self.git, "refs/heads/main")
-            wanted = "main" if main else branch_of(self.git)
-            start = main or commit_of(self.git, "HEAD")
-            if start is None:
-                raise GitFailed(f"{self.repo.main} has no commit yet, so no worktree can be made")
-            return wanted, start
-        for place in ("refs/heads/", "refs/remotes/", ""):
-            if (start := commit_of(self.git, place + wanted)) is not None:
-                return wanted, start
-        raise GitFailed(f"{self.repo.main} has no branch {wanted!r}")
-
-    def _clear(self) -> None:
-        """What a killed maker left: at first an empty directory, then a tree nobody has used."""
-        if _is_empty(self.path):
-            os.rmdir(self.path)
-        self._remove()
-
-    def _remove(self) -> None:
-        self.git.ask("worktree", "remove", "--force", "--force", "--", self.path)
-
-    def _sweep(self) -> None:
-        """What a maker left that was killed before git knew which tree it was to be."""
-        for admin in _admins(self.repo):
-            locked = os.path.join(admin, "locked")
-            if _path_of(admin) is None and read_text(locked) == self.reason:
-                try:
-                    os.unlink(locked)
-                    os.rmdir(admin)
-                except OSError:
-                    pass  # it takes no room and is in nobody's way
-
-
 def find(git: Git, repo: Repository, path: str) -> Tree | None:
     """The tree at `path`, if it is ours and whole."""
-    admin = _admin_of(repo, path)
+    admin = admin_of(repo, path)
     mark = read_mark(admin) if admin else None
-    if admin is None or mark is None or not is_whole(git, path, admin):
+    if admin is None or mark is None or not is_made(mark) or not is_whole(git, path, admin):
         return None
     return Tree(os.path.basename(path), path, admin, mark)
 
@@ -205,6 +47,38 @@ def every(git: Git, repo: Repository) -> list[Tree]:
     """Our trees of this repository, by name."""
     found = (find(git, repo, path) for path in worktrees(git))
     return sorted(filter(None, found), key=lambda tree: tree.name)
+
+
+def half_made(repo: Repository) -> Iterator[tuple[str, str, str]]:
+    """Trees whose maker failed or was killed: their path, part of the git directory and reason."""
+    for admin in admins(repo):
+        locked, path = read_text(os.path.join(admin, "locked")) or "", path_of(admin)
+        if path is not None and locked.startswith(_MAKING):
+            yield path, admin, locked
+
+
+def drop_half_made(git: Git, admin: str, reason: str) -> bool:
+    """Removes the tree, in which nothing has worked yet, and the branch if it is as it began."""
+    path = path_of(admin)
+    if path is None or read_text(os.path.join(admin, "locked")) != reason:
+        return False
+    free = Git(git.directory, git.variables)  # also when the run has been told to end
+    mark = read_mark(admin) or {}
+    done = free.call("worktree", "remove", "--force", "--force", "--", path)
+    if done.code == 0 and mark.get("new_branch"):
+        drop_branch(free, os.path.basename(path), str(mark.get("start")))
+    return done.code == 0
+
+
+def mark_of(repo: Repository, name: str) -> Mark | None:
+    """Of the tree of that name, whatever its state."""
+    admin = admin_of(repo, os.path.join(repo.main, FOLDER, name))
+    return read_mark(admin) if admin else None
+
+
+def reason_of(kind: str, owner: str, store: str) -> str:
+    """Why git has a tree locked that is being made. `store`: the path of its home."""
+    return f"{_MAKING} for {kind} {owner} of {store}"
 
 
 def is_whole(git: Git, path: str, admin: str) -> bool:
@@ -243,37 +117,18 @@ def drop_branch(git: Git, name: str, commit: str) -> bool:
     return git.call("update-ref", "-d", f"refs/heads/{name}", commit).code == 0
 
 
-def exclude(repo: Repository) -> None:
-    """Hides `trees/` from git without touching a file that is versioned. Raises OSError."""
-    path = os.path.join(repo.common, "info", "exclude")
-    line = f"/{_FOLDER}/"
-    standing = read_text(path) or ""
-    if line in (one.strip() for one in standing.splitlines()):
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(f"\n{line}\n" if standing and not standing.endswith("\n") else f"{line}\n")
-
-
-def _admins(repo: Repository) -> Iterator[str]:
+def admins(repo: Repository) -> Iterator[str]:
     folder = os.path.join(repo.common, "worktrees")
     if os.path.isdir(folder):
         for name in sorted(os.listdir(folder)):
             yield os.path.join(folder, name)
 
 
-def _path_of(admin: str) -> str | None:
+def path_of(admin: str) -> str | None:
     """The directory it belongs to, as git wrote it down."""
     link = read_text(os.path.join(admin, "gitdir"))
     return os.path.normpath(os.path.join(admin, os.path.dirname(link))) if link else None
 
 
-def _admin_of(repo: Repository, path: str) -> str | None:
-    return next((one for one in _admins(repo) if _path_of(one) == path), None)
-
-
-def _is_empty(path: str) -> bool:
-    try:
-        return not os.listdir(path)
-    except OSError:
-        return False
+def admin_of(repo: Repository, path: str) -> str | None:
+    return next((one for one in admins(repo) if path_of(one) == path), None)

@@ -237,6 +237,13 @@ class TestBreaker:
         assert [one.attempt for one in night.runs] == [1, 2, 3]
         assert night.store.tasks.get(uid(1)).enabled
 
+    def test_reboots_are_no_failures(self, night):
+        night.store.tasks.put(task(1, "* * * * *", disable_after=1))
+        [run_id] = night.tick("20 10:16").launched
+        assert night.started(run_id)
+        night.end(run_id, "lost", "shutdown", message="no")
+        assert night.store.tasks.get(uid(1)).enabled
+
     def test_limits_and_stops_are_no_failures(self, night):
         night.store.tasks.put(task(1, "* * * * *", disable_after=1, on_limit="fail"))
         [run_id] = night.tick("20 10:16").launched
@@ -278,6 +285,15 @@ class TestSessions:
         assert found["session"] == second
         words = ["--resume", first, "--fork-session", "--session-id", second]
         assert found["calls"][0]["options"][4:9] == words
+
+    def test_a_run_whose_client_never_began_had_no_session(self, night):
+        night.store.tasks.put(task(1, "*/15 * * * *", session_mode="fork"))
+        first, _ = self.run_once(night, "20 10:15")
+        [run_id] = night.tick("20 10:30").launched
+        assert night.started(run_id)
+        night.end(run_id, "failed", "start_failed", message="no client")
+        _, found = self.run_once(night, "20 10:45")
+        assert found["calls"][0]["options"][4:6] == ["--resume", first]
 
     def test_two_runs_are_never_in_one_session(self, night):
         """Though the task lets its runs overlap."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from ccs.engine import workplace
 from ccs.engine.commit import commit
 from ccs.engine.workplace import NoPlace
 from ccs.model import treename
+from ccs.store.lock import Lock
 
 
 @pytest.fixture
@@ -70,6 +73,13 @@ class Runs:
             commit(place, asked, asked["run"], self.said.append)
         workplace.leave(place, ended, asked["run"], self.said.append)
         return ended
+
+
+def until(happened):
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -328,6 +338,101 @@ def test_an_index_that_somebody_holds_is_told_and_the_commit_stands(runs, repo, 
     assert not [one for one in os.listdir(repo.path / ".git") if one.startswith("ccs-index")]
 
 
+# Beside others who commit, and cut off ----------------------------------
+
+# A commit of the user's, once, while ccs makes its own.
+THEIRS = """
+[ -e .git/done ] && exit 0; touch .git/done
+unset GIT_INDEX_FILE; echo mine > mine; git add mine
+git commit -q --no-verify -m theirs
+"""
+
+
+def history(repo):
+    return repo.git("log", "--format=%s").splitlines()
+
+
+def test_who_commits_while_a_hook_runs_keeps_the_commit(runs, repo):
+    repo.hook("pre-commit", THEIRS)
+    ended = runs.go(lambda tree: tree.write(a="x\n"))
+    assert history(repo)[1] == "theirs"
+    assert repo.committed(ended["commit"]) == ["a"]
+    assert (repo.committed("HEAD~1"), repo.status()) == (["mine"], "")
+
+
+def test_who_commits_before_git_looks_at_head_is_not_undone(runs, repo):
+    """A slow filter, as of large files: the index was made for the HEAD before."""
+    repo.git("config", "filter.slow.clean", f"sh -c '{THEIRS.strip()}' >/dev/null 2>&1; cat")
+    repo.put(".gitattributes", "*.big filter=slow\n")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "attributes")
+    ended = runs.go(lambda tree: tree.put("made.big"))
+    assert history(repo)[1] == "theirs"
+    assert (repo.committed(ended["commit"]), repo.committed("HEAD~1")) == (["made.big"], ["mine"])
+    assert repo.status() == ""
+
+
+def test_two_runs_that_end_together_commit_one_after_the_other(runs, repo):
+    repo.hook("pre-commit", "sleep 0.3")
+    asked = [runs.asked() for _ in range(2)]
+    places = [runs.prepare(one) for one in asked]
+    repo.write(a="x\n")
+
+    def ends(place, one):
+        commit(place, one, one["run"], runs.said.append)
+
+    threads = [threading.Thread(target=ends, args=pair) for pair in zip(places, asked, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    made = [place.commit for place in places]
+    assert sorted(made, key=bool) == [None, repo.head]
+    assert [place.told for place in places] == [[], []]
+    assert repo.status() == ""
+
+
+def test_a_stop_lets_a_hook_put_back_what_it_had_set_aside(runs, repo):
+    repo.write(b="not saved yet\n")
+    aside = "git diff -- b > .git/aside; git checkout -q -- b; "
+    back = "git apply .git/aside; exit 1"
+    repo.hook("pre-commit", f"{aside} trap '{back}' TERM; touch .git/hooking; sleep 60 & wait")
+    asked = runs.asked()
+    place = runs.prepare(asked)
+    repo.write(a="x\n")
+    hooking = repo.path / ".git/hooking"
+    assert commit(place, asked, asked["run"], runs.said.append, hooking.exists) is None
+    assert "told to end" in place.told[0]
+    assert (repo.path / "b").read_text() == "not saved yet\n"
+
+
+def test_a_stop_after_the_commit_was_made_leaves_it_whole(runs, repo):
+    repo.hook("post-commit", "touch .git/hooking; sleep 60")
+    asked = runs.asked()
+    place = runs.prepare(asked)
+    repo.write(a="x\n")
+    made = commit(place, asked, asked["run"], runs.said.append, (repo.path / ".git/hooking").exists)
+    assert (made, repo.status()) == (repo.head, "")
+
+
+def test_a_supervisor_killed_in_a_hook_leaves_an_index_that_knows_the_commit(runs, repo):
+    """git goes on without it; an index that is behind makes the user's next commit a deletion."""
+    os.mkfifo(repo.path / ".git/go")
+    repo.hook("pre-commit", "touch .git/hooking; cat .git/go >/dev/null")
+    asked = runs.asked()
+    place = runs.prepare(asked)
+    repo.put("made")
+    child = os.fork()
+    if child == 0:
+        commit(place, asked, asked["run"], lambda words: None)
+        os._exit(0)
+    until((repo.path / ".git/hooking").exists)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    (repo.path / ".git/go").write_text("on\n")
+    until(lambda: repo.committed() == ["made"] and repo.status() == "")
+
+
 # Runs that go on --------------------------------------------------------
 
 
@@ -485,6 +590,33 @@ def test_a_deleted_job_s_tree_is_taken_over_by_the_next_of_that_name(runs, repo,
     with store.locked():
         store.jobs.remove([first.id])
     assert runs.go(job=second)["worktree"] == "feature-x"
+
+
+def test_a_tree_that_stands_waits_for_nobody_who_makes_one(runs, repo):
+    """Such as what a hook of git left running, which holds the lock."""
+    nightly = in_tree(repo)
+    runs.go(job=nightly)
+    with Lock(os.path.join(runs.home.file("locks"), f"tree-{nightly.id}.lock")) as lock:
+        assert lock.acquire()
+        late = time.monotonic() + 20
+        assert runs.prepare(runs.asked(job=nightly), lambda: time.monotonic() > late).cwd
+
+
+def test_a_run_goes_on_in_its_tree_though_the_job_has_another_name_for_it(runs, repo):
+    first = runs.go(status="limited", job=in_tree(repo, worktree_name="one"))
+    kept = {"worktree": first["worktree"], "resumed_from": first["run"], "trigger": "resume"}
+    asked = runs.asked(job=in_tree(repo, worktree_name="two"), **kept) | {"cwd": first["cwd"]}
+    assert runs.prepare(asked).cwd == first["cwd"]
+
+
+def test_a_stopped_run_that_changed_nothing_leaves_no_tree(runs, repo):
+    told = []
+    asked = runs.asked(task_fields=OWN)
+    place = runs.prepare(asked, lambda: bool(told))
+    told.append("stop")
+    ended = {"status": "cancelled", "message": None}
+    workplace.leave(place, ended, asked["run"], runs.said.append)
+    assert (ended["message"], Path(place.cwd).exists()) == (None, False)
 
 
 def test_a_run_that_is_told_to_end_while_its_tree_is_set_up_does_so(runs, repo):

@@ -14,7 +14,7 @@ import pytest
 from repos import Repo
 
 from ccs.errors import CcsError, Conflict
-from ccs.host import worktree
+from ccs.host import treemaker, worktree
 from ccs.host.git import Git, GitFailed
 from ccs.host.repository import repository
 
@@ -32,7 +32,7 @@ def maker(repo, name="feature-x", mark=MARK, gone=lambda mark: False, directory=
     git = Git(str(directory or repo.path), repo.variables, **more)
     found = repository(git)
     assert found is not None
-    return worktree.Maker(git, found, name, mark, gone)
+    return treemaker.Maker(git, found, name, mark, gone)
 
 
 def ensure(repo, *args, base=None, setup=None, **more):
@@ -54,6 +54,14 @@ def test_a_tree_is_made_on_a_branch_of_its_name_and_found_again(repo):
     assert inside.status() == " M file"
     # git leaves it alone in `worktree prune`, and nothing keeps the user from removing it.
     assert "locked" not in repo.git("worktree", "list", "--porcelain")
+
+
+def test_what_a_single_run_could_not_make_goes_with_its_branch(repo):
+    mark = {"store": "/store", "kind": "task", "owner": "1"}
+    with pytest.raises(GitFailed, match="setup of the worktree failed"):
+        ensure(repo, "x-1", mark, setup="exit 1")
+    assert len(repo.git("worktree", "list").splitlines()) == 1
+    assert repo.git("branch", "--list", "x-1") == ""
 
 
 def test_the_repository_s_own_exclude_file_hides_the_trees_once(repo):

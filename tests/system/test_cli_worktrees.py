@@ -11,6 +11,7 @@ from repos import HOME, Repo
 
 from ccs.engine import workplace
 from ccs.engine.commit import commit
+from ccs.host import worktree
 from ccs.store.home import Home
 from ccs.store.store import Store
 
@@ -155,8 +156,8 @@ def test_removing_takes_a_merged_branch_along_and_leaves_any_other(ccs, works, r
     _, cwd = works.run(task)
     assert Repo.opened(cwd).head == tip
     ccs.ok("jobs", "worktree", "merge", "nightly")
-    ccs.ok("jobs", "worktree", "remove", "feature-x")
-    assert repo.git("branch", "--list", "feature-x") == ""
+    done = ccs.ok("jobs", "worktree", "remove", "feature-x")
+    assert "the branch feature-x stays: ccs did not make it" in done.err  # for this tree
     assert not (repo.path / "trees").exists()
     assert ccs("jobs", "worktree", "remove", "nightly").code == 3
 
@@ -242,11 +243,76 @@ def test_the_difference_of_a_run_is_its_commit(ccs, works, repo):
 
 
 def test_what_the_client_committed_itself_is_in_it_too(ccs, works, repo):
-    task = ccs.task("go", "--working-directory", str(repo.path))
+    task = works.job()
     run_id, _ = works.run(task, lambda tree: (tree.commit("own", a="x\n"), tree.write(b="y\n")))
     shown = ccs.ok("runs", "diff", run_id).out
     assert "+x\n" in shown
     assert "+y\n" in shown
+
+
+def test_where_others_work_too_their_commits_are_told_and_not_shown(ccs, works, repo):
+    task = ccs.task("go", "--working-directory", str(repo.path))
+    run_id, _ = works.run(task, lambda tree: (tree.commit("own", a="x\n"), tree.write(b="y\n")))
+    shown = ccs.ok("runs", "diff", run_id)
+    assert "+y\n" in shown.out
+    assert "+x\n" not in shown.out
+    assert "there were commits before it" in shown.err
+
+
+def test_one_broken_tree_is_shown_and_stops_nobody(ccs, works, repo):
+    works.run(works.job("good", "--worktree-name", "good"))
+    works.run(works.job("bad", "--worktree-name", "bad"))
+    (repo.path / ".git/worktrees/bad/index").write_bytes(b"xx")
+    assert set(rows(ccs)) == {"good", "bad"}
+    ccs.ok("jobs", "worktree", "path", "good")
+    ccs.ok("jobs", "worktree", "path", "bad")
+    assert ccs("jobs", "worktree", "remove", "bad").code == 4
+    ccs.ok("jobs", "worktree", "remove", "good")
+    ccs.ok("jobs", "worktree", "prune")
+
+
+def test_the_tree_of_a_job_that_cannot_be_read_is_kept(ccs, works, repo):
+    _, cwd = works.run(works.job())
+    path = ccs.store / "jobs.json"
+    path.write_text(path.read_text().replace('"max_parallel": 1', '"max_parallel": "many"'))
+    assert "many" in path.read_text()
+    ccs("jobs", "worktree", "prune")
+    assert Path(cwd).is_dir()
+
+
+def test_a_branch_that_ccs_did_not_make_stays(ccs, works, repo):
+    repo.git("branch", "develop")
+    works.run(works.job("nightly", "--worktree-name", "develop"))
+    ccs.ok("jobs", "worktree", "remove", "nightly")
+    assert repo.git("branch", "--list", "develop").strip() == "develop"
+
+
+def test_nothing_is_merged_into_a_tree_in_which_a_run_works(ccs, works, repo):
+    works.run(works.job("a", "--worktree-name", "aa"), lambda tree: tree.write(a="x\n"))
+    run_id, cwd = works.run(works.job("b", "--worktree-name", "bb"))
+    with works.store.locked():
+        run = works.store.runs.get(run_id)
+        works.store.runs.put(run.changed(status="running", cwd=cwd, worktree="bb"))
+    refused = ccs("jobs", "worktree", "merge", "aa", "--into", "bb")
+    assert (refused.code, "a run works in" in refused.err) == (4, True)
+
+
+def test_one_name_in_two_repositories_is_ambiguous(ccs, works, repo):
+    works.run(works.job("a", "--worktree-name", "x"))
+    works.repo = Repo(ccs.root / "other")
+    works.repo.commit(a="a\n")
+    works.run(works.job("b", "--worktree-name", "x"))
+    refused = ccs("jobs", "worktree", "path", "x")
+    assert (refused.code, "2 worktrees" in refused.err) == (4, True)
+
+
+def test_what_a_killed_maker_left_of_a_single_run_is_cleared_up(ccs, works, repo):
+    task = ccs.task("go", "--working-directory", str(repo.path), "--isolation", "worktree")
+    reason = worktree.reason_of("task", task, str(ccs.store))
+    path = str(repo.path / "trees/x-1")
+    repo.git("worktree", "add", "-q", "--lock", "--reason", reason, "-b", "x-1", path)
+    ccs.ok("jobs", "worktree", "prune")
+    assert len(repo.git("worktree", "list").splitlines()) == 1
 
 
 def test_without_a_commit_it_is_what_differs_in_the_run_s_own_tree(ccs, works, repo):

@@ -92,6 +92,13 @@ def test_megabytes_of_output_are_no_trouble_and_no_secret_shows(ccs, checked):
     assert "sesame" not in log(ccs, run)
 
 
+def test_one_that_prints_faster_than_anybody_reads_is_ended_in_time(ccs, checked):
+    run = checked("exec yes a line of some length", "--verify-timeout", "1s")
+    assert (run["status"], run["reason"]) == ("failed", "verify_failed")
+    log = ccs.store / f"logs/run_{run['id']}.log"
+    assert log.stat().st_size < 20 << 20
+
+
 class TestSignsOfLife:
     def test_nothing_came_at_all(self, ccs):
         run = ccs.ended(ccs.start(ccs.task("[[mock: hang]]", "--first-output-timeout", "1s")))

@@ -122,6 +122,14 @@ def test_hooks_that_only_the_worktree_has_are_not_run_unseen(real, git):
     assert "MCP servers" in ended["message"]
 
 
+def test_a_prompt_that_is_not_there_leaves_no_tree(real, git):
+    run = real.ended(
+        real.start(real.task("no.md", "--prompt-type", "file", "--isolation", "worktree"))
+    )
+    assert (run["status"], run["reason"]) == ("failed", "start_failed")
+    assert len(git("worktree", "list").splitlines()) == 1
+
+
 def test_a_secret_that_a_setup_or_a_hook_tells_is_masked_before_it_is_cut(real, git):
     secret = "canary-7f3a91bc-secret"  # pragma: allowlist secret
     real.ok("profiles", "create", "--name", "p", "--env", f"KEY={secret}")
