@@ -8,7 +8,6 @@ import sys
 import click
 
 from ccs.cli import params
-from ccs.cli.output import Output
 from ccs.errors import Conflict, InvalidInput
 
 
@@ -25,7 +24,6 @@ def attach(run: str) -> None:
     found = attaching(params.store(), run, os.environ)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InvalidInput("attach needs a terminal", f"on one, call: {found.line}")
-    Output().say("Ctrl-B D leaves it")
     # Within another tmux this is a session of another server, which is nothing to be careful about.
     environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
     try:

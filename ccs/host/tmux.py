@@ -48,11 +48,12 @@ def start(
     bare = {name: value for name, value in environ.items() if _is_shown(name)}
     # A size for as long as nobody looks; whoever attaches brings his own.
     new = ["new-session", "-d", "-s", session(run_id), "-n", "run", "-x", "120", "-y", "40"]
+    told = [";", "set-option", "-g", "status-right", " Ctrl-B D leaves it "]
     # More than one word is no line for a shell: tmux executes it as it stands.
-    done = _call([program, *_AT, *new, *argv], directory, bare)
+    done = _call([program, *_AT, *new, *argv, *told], directory, bare)
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip()
-        raise CcsError(f"tmux did not start: {told or f'it ended with {done.returncode}'}")
+        words = done.stderr.decode("utf-8", "replace").strip()
+        raise CcsError(f"tmux did not start: {words or f'it ended with {done.returncode}'}")
 
 
 def end(program: str, directory: str) -> None:

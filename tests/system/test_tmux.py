@@ -126,6 +126,7 @@ def test_what_the_client_is_given_is_what_it_is_given_without_tmux(ccs):
 def test_attach_shows_the_log_on_a_terminal_and_keys_do_nothing(ccs):
     run_id, session = begun(ccs, "[[mock: slow seconds=300]]")
     terminal = Terminal(ccs, "runs", "attach", run_id[:8], TMUX="/elsewhere,1,0")
+    terminal.until("Ctrl-B D leaves it")
     terminal.until("s to go")
     terminal.answer("\x03\x1a\x13\x1c")  # Ctrl-C, Ctrl-Z, Ctrl-S, Ctrl-\
     session.tmux("send-keys", "C-c", "C-z", "C-s", "C-\\", "q", "Enter")  # even of one who may type
@@ -133,7 +134,7 @@ def test_attach_shows_the_log_on_a_terminal_and_keys_do_nothing(ccs):
     ccs.until(lambda: session.shown() != before)
     assert ccs.run(run_id)["status"] == "running"
     assert "^C" not in session.shown()
-    session.tmux("detach-client")
+    terminal.answer("\x02d")  # Ctrl-B D
     assert terminal.end() == 0
     assert ccs.run(run_id)["status"] == "running"
     ccs.ok("runs", "stop", run_id)
@@ -232,13 +233,13 @@ def test_secrets_are_in_no_argument_and_not_in_the_server(ccs):
     secrets = ("from-a-file-9f8e7d", "ambient-5c4b3a", "static-1a2b3c")
     ccs.ok(
         "profiles", "create", "--name", "p",
-        "--env", f"FILED=file:{ccs.root}/secret", "--env", "AMBIENT=env:AMBIENT",
+        "--env-from", f"FILED=file:{ccs.root}/secret", "--env-from", "AMBIENT=env:AMBIENT",
         "--env", f"STATIC={secrets[2]}",
     )  # fmt: skip
     run_id, session = begun(ccs, "[[mock: slow seconds=300]]", "--profile", "p", AMBIENT=secrets[1])
     (client,) = ccs.carriers(run_id)
     given = Path(f"/proc/{client}/environ").read_text()
-    assert all(one in given for one in secrets), "the client has them"
+    assert [one for one in secrets if one not in given] == [], "the client has them"
     server = session.number("pid")
     told = session.tmux("show-environment", "-g").stdout + session.tmux("show-environment").stdout
     told += Path(f"/proc/{server}/environ").read_text()
@@ -257,8 +258,8 @@ def test_secrets_are_in_no_argument_and_not_in_the_server(ccs):
 def test_a_hostile_task_a_hostile_tmux_conf_and_a_long_store_change_nothing(ccs):
     ccs.store = ccs.store / ("deep" * 30)
     ccs.env["CCS_HOME"] = str(ccs.store)
-    ccs.settings(mock_mode=True)
-    ccs.store.chmod(0o700)
+    ccs.ok("tasks", "list")
+    ccs.files({f"store/{ccs.store.name}/settings.json": '{"format": 1, "mock_mode": true}'})
     (ccs.home / ".tmux.conf").write_text(
         f"set -g remain-on-exit on\nset -g default-command 'touch {ccs.root}/hit'\n"
         f"set-hook -g session-created 'run-shell \"touch {ccs.root}/hit\"'\n"
@@ -358,10 +359,11 @@ def test_a_start_that_is_killed_on_its_way_is_made_good_by_a_tick(ccs):
 def test_a_session_without_anybody_who_hands_over_starts_nothing(ccs):
     run_id, _ = begun(ccs, "[[mock: slow seconds=300]]")
     ours, theirs = pty.openpty()
-    alone = ccs.popen("supervise", run_id, "--in-session", stdin=theirs, stdout=theirs)
+    alone = ccs.popen("supervise", run_id, "--in-session", stdin=theirs, stderr=theirs)
     os.close(theirs)
-    assert alone.wait(timeout=30) == 0
+    alone.communicate(timeout=30)
     os.close(ours)
+    assert alone.returncode == 0
     assert len(ccs.launches()) == 1
     ccs.ok("runs", "stop", run_id)
 
