@@ -58,8 +58,7 @@ def supervise(home: Home, run_id: str, environment: Mapping[str, str], clock: Cl
         if asked is None or (asked["tmux"] and _handed_over(rundir, lock, asked, environment)):
             return
         following = _attend(home, rundir, lock, asked, environment, clock)
-    _start(home, following, environment, clock)
-    _tell(home, environment, clock)
+    _go_on(home, following, environment, clock)
 
 
 def supervise_in_session(home: Home, run_id: str, clock: Clock) -> None:
@@ -83,7 +82,7 @@ def supervise_in_session(home: Home, run_id: str, clock: Clock) -> None:
             if asked is None:
                 return
             following = _attend(home, rundir, lock, asked, environment, clock)
-        _start(home, following, environment, clock)
+        _go_on(home, following, environment, clock)
 
 
 def _handed_over(rundir: RunDir, lock: Lock, asked: Record, environment: Mapping[str, str]) -> bool:
@@ -117,20 +116,21 @@ def _attend(
     asked: Record,
     environment: Mapping[str, str],
     clock: Clock,
-) -> list[str]:
-    """The run under its lock, from its beginning to its merge. The runs that follow."""
+) -> list[str] | None:
+    """The run under its lock, from its beginning to its merge. The runs that follow that; None if
+    it did not come to it."""
     # Before anybody can learn of this process: a signal must find its handler.
     watch = Watch(rundir, clock.monotonic, float(asked["timeout"]))
     if not begin(home, rundir, asked, withheld(asked), clock.now()):
-        return []
+        return None
     ended = Work(home, asked, environment, watch, lock, clock).run()
     if ended is None:
-        return []  # something could not be ended: the run stays running, the tick goes on trying
+        return None  # something could not be ended: the run stays running, the tick goes on trying
     _keep(rundir, ended, clock, watch)
     try:
         return settle.merge(home, rundir, asked["run"], clock.now())
     except (CcsError, OSError):
-        return []  # busy store or full disk: the outcome is safe and the next tick merges it
+        return None  # busy store or full disk: the outcome is safe and the next tick merges it
 
 
 def _keep(rundir: RunDir, ended: Record, clock: Clock, watch: Watch) -> None:
@@ -142,6 +142,14 @@ def _keep(rundir: RunDir, ended: Record, clock: Clock, watch: Watch) -> None:
             if watch.shutdown:
                 return None  # told to end: the tick judges what the stream recorded
             clock.sleep(_RETRY_SECONDS)
+
+
+def _go_on(
+    home: Home, following: list[str] | None, environment: Mapping[str, str], clock: Clock
+) -> None:
+    if following is not None:
+        _start(home, following, environment, clock)
+        _tell(home, environment, clock)
 
 
 def _start(home: Home, run_ids: list[str], environment: Mapping[str, str], clock: Clock) -> None:
