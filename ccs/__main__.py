@@ -15,7 +15,7 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["tick"] and (len(words) == 1 or (len(words), words[1]) == (3, "--backend")):
         _leave_if_idle()
-    if words[:1] == ["supervise"] and words[2:] in ([], ["--in-session"]):
+    if words[:1] == ["supervise"] and words[1:2] and words[2:] in ([], ["--in-session"]):
         _supervise(words[1], in_session=len(words) == 3)
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])

@@ -364,6 +364,7 @@ def test_a_session_without_anybody_who_hands_over_starts_nothing(ccs):
     alone.communicate(timeout=30)
     os.close(ours)
     assert alone.returncode == 0
+    assert ccs("supervise").code == ccs("supervise", run_id, "--elsewhere").code == 2
     assert len(ccs.launches()) == 1
     ccs.ok("runs", "stop", run_id)
 
