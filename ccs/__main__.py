@@ -15,8 +15,8 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["tick"] and (len(words) == 1 or (len(words), words[1]) == (3, "--backend")):
         _leave_if_idle()
-    if words[:1] == ["supervise"] and len(words) == 2:
-        _supervise(words[1])
+    if words[:1] == ["supervise"] and words[1:2] and words[2:] in ([], ["--in-session"]):
+        _supervise(words[1], in_session=len(words) == 3)
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])
     elif words == ["notify-owed"]:
@@ -39,19 +39,22 @@ def _leave_if_idle() -> None:
         )  # nothing to flush, and tearing the interpreter down would cost more than we did
 
 
-def _supervise(run_id: str) -> None:
+def _supervise(run_id: str, in_session: bool) -> None:
     import time
     from datetime import UTC, datetime
 
     from ccs.engine.clock import Clock
-    from ccs.engine.supervise import supervise
+    from ccs.engine.supervise import supervise, supervise_in_session
     from ccs.store.home import Home
 
     os.umask(0o077)
     home = Home.of(os.environ)
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
     try:
-        supervise(home, run_id, os.environ, clock)
+        if in_session:
+            supervise_in_session(home, run_id, clock)
+        else:
+            supervise(home, run_id, os.environ, clock)
     except Exception:
         # Nobody is there to see it: a supervisor has no terminal. The run's log is where one looks.
         import traceback

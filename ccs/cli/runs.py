@@ -7,7 +7,7 @@ from itertools import islice
 
 import click
 
-from ccs.cli import again, keep, output, params, rundiff, runlog
+from ccs.cli import again, attach, keep, output, params, rundiff, runlog
 from ccs.cli.output import Column, Output, Record
 from ccs.errors import EXIT_RUN_FAILED, InvalidInput
 
@@ -186,6 +186,7 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, out: Output) -> None:
         out.records("runs", [{"id": one.id} for one in gone], [])
 
 
+runs.add_command(attach.attach)
 runs.add_command(runlog.log)
 runs.add_command(keep.prune)
 

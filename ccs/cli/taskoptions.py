@@ -83,7 +83,11 @@ task_options = params.options(
         metavar="SPAN",
         help="Hung, if it is silent for that long while none of its tools runs.",
     ),
-    click.option("--isolation", help="none; worktree: a git worktree for each run; tmux: not yet."),
+    click.option(
+        "--isolation",
+        help="none; worktree: a git worktree for each run; tmux: a tmux session for each run, "
+        "which `runs attach` joins.",
+    ),
     click.option(
         "--on-limit",
         help="At a usage limit: park (go on after the reset; on create), fail, or hold (the "

@@ -238,14 +238,10 @@ def _switch(task: str, enabled: bool, out: Output) -> None:
 
 def _tell_limits(store: Store, task: Task, out: Output) -> None:
     """What was asked for and will not happen, said now and not in the night it fails."""
-    from ccs.engine.launch import refusal
-
     job = store.jobs.get(task.job_id) if task.job_id else None
     if job is not None and task.working_directory is not None:
         path = job.working_directory.path
         out.say(f"warning: it runs in the directory of its job, {path}, not in its own")
-    if missing := refusal(task, job):
-        out.say(f"warning: its runs will be refused: {missing.partition(';')[0]}")
 
 
 def tell_schedule(store: Store, task: Task, now: datetime, out: Output) -> None:

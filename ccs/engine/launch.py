@@ -19,7 +19,7 @@ from ccs.engine import settle, workplace
 from ccs.engine.accounts import Accounts
 from ccs.engine.calls import calls, last_session
 from ccs.errors import InvalidInput
-from ccs.host import client, environ
+from ccs.host import client, environ, tmux
 from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.settings import Settings
@@ -168,7 +168,8 @@ class Launcher:
                 "on": task.retry.on,
             },
             "timeout": task.timeout.total_seconds(),
-            "refused": refusal(task, job),
+            "tmux": tmux.found(self.environment) if task.isolation == "tmux" else None,
+            "refused": refusal(task, self.environment),
         }
 
 
@@ -187,15 +188,11 @@ def admission_of(task: Task, job: Job | None, forced: bool, settings: Settings) 
     }
 
 
-def refusal(task: Task, job: Job | None) -> str | None:
-    """What the task asks for that this version cannot give. Running without it would be wrong."""
-    asked = {
-        "isolation in tmux": task.isolation == "tmux",
-    }
-    missing = [what for what, wanted in asked.items() if wanted]
-    if not missing:
-        return None
-    return f"this version of ccs does not support {', '.join(missing)}; nothing was started"
+def refusal(task: Task, environment: Mapping[str, str]) -> str | None:
+    """What the task asks for that is not here. Running without it would be wrong."""
+    if task.isolation == "tmux" and tmux.found(environment) is None:
+        return "it is to run in tmux, which was not found on PATH"
+    return None
 
 
 def spawn_supervisor(home: str, run_id: str, environment: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,8 @@ from uuid import uuid4
 from ccs.engine import runs
 from ccs.engine.approval import seen_in
 from ccs.engine.clock import Clock
-from ccs.engine.launch import Launcher, admission_of
-from ccs.errors import Conflict, InvalidInput, NotFound
+from ccs.engine.launch import Launcher, admission_of, refusal
+from ccs.errors import Conflict, InvalidInput, MissingDependency, NotFound
 from ccs.model.job import Job
 from ccs.model.profile import TEMPLATES
 from ccs.model.run import Run
@@ -27,10 +28,12 @@ _SCHEDULING = frozenset({"schedule", "enabled"})
 
 
 def create(store: Store, fields: Mapping[str, Any], now: datetime) -> Task:
-    """Raises InvalidInput, NotFound. With a job, the task goes to the end of its task_order."""
+    """Raises InvalidInput, NotFound, MissingDependency. With a job, the task goes to the end of
+    its task_order."""
     born = {"id": str(uuid4()), "created_at": now, "updated_at": now, "active_since": now}
     task = Task.checked({**born, **fields})
     _refuse_the_past(task, now)
+    _refuse_what_is_missing(task)
     with store.locked("ccs tasks create"):
         check_profile(store, task.profile)
         job = _job_of(store, task.job_id)
@@ -49,12 +52,15 @@ def update(
     now: datetime,
     seen: Task | None = None,
 ) -> Task:
-    """`seen`: what it is to be still. Raises InvalidInput, NotFound, Ambiguous, Conflict."""
+    """`seen`: what it is to be still. Raises InvalidInput, NotFound, Ambiguous, Conflict,
+    MissingDependency."""
     with store.locked("ccs tasks update"):
         task = store.tasks.find(reference)
         if seen is not None and task != seen:
             raise Conflict(f"task {task.name!r} was changed meanwhile", "look at it, and try again")
         changed = task.changed(**_whole(task, fields), updated_at=now)
+        if changed.isolation != task.isolation:
+            _refuse_what_is_missing(changed)
         if any(getattr(changed, name) != getattr(task, name) for name in _SCHEDULING):
             changed = changed.changed(active_since=now)
             if changed.enabled:
@@ -242,6 +248,11 @@ def _refuse_the_past(task: Task, now: datetime) -> None:
         raise InvalidInput(f"{schedule.at} lies in the past", "give a time to come")
     if task.until is not None and task.enabled and task.until <= now:
         raise InvalidInput(f"until: {task.until} lies in the past", "give a time to come")
+
+
+def _refuse_what_is_missing(task: Task) -> None:
+    if missing := refusal(task, os.environ):
+        raise MissingDependency(f"{task.name!r}: {missing}", "install tmux, or use no isolation")
 
 
 def _runs_of(store: Store, task: Task) -> list[Run]:

@@ -22,7 +22,6 @@ from zoneinfo import ZoneInfo
 
 from ccs import duration, instant
 from ccs.engine import learn, settle
-from ccs.engine.launch import refusal
 from ccs.engine.tick import tick
 from ccs.errors import InvalidInput
 from ccs.model.run import Run
@@ -193,9 +192,6 @@ class Simulation:
     def _fate(self, run: Run, moment: datetime) -> tuple[datetime, dict[str, Any]]:
         """When and how the run ends."""
         task = self._copy.tasks[run.task_id]
-        words = refusal(task, self._copy.jobs.get(task.job_id or ""))
-        if words:
-            return moment, {"status": "failed", "reason": "start_failed", "message": words}
         limit = self.limit
         if limit and limit.start <= moment < limit.resets_at:
             until = {"limit_type": limit.window, "resets_at": instant.text(limit.resets_at)}

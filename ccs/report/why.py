@@ -5,6 +5,7 @@ With a slot: what became of it. Without: how the task stands.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,7 +99,7 @@ class _Standing(Case):
         job = self.store.jobs.get(self.task.job_id) if self.task.job_id else None
         if self.task.job_id and job is None:
             yield "Its job does not exist or cannot be read: ccs health."
-        if missing := refusal(self.task, job):
+        if missing := refusal(self.task, os.environ):
             yield f"Its runs fail: {missing}."
 
     def _last(self) -> Iterator[str]:

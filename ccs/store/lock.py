@@ -54,6 +54,14 @@ class Lock:
         self.fd = fd
         return True
 
+    def adopt(self, fd: int) -> bool:
+        """Goes on with the lock that another process took and handed over; POSIX only."""
+        if not _still_there(fd, self.path):
+            os.close(fd)
+            return False
+        self.fd = fd
+        return True
+
     def acquire_within(self, seconds: float, command: str = "") -> None:
         """Waits up to `seconds`. Raises LockTimeout that names the holder."""
         deadline = time.monotonic() + seconds

@@ -6,6 +6,8 @@
     started       made once, just before the client may run; whoever finds it must not start one
     reserve       room kept for the outcome, so that a full disk cannot swallow it
     outcome.json  how the run ended; merged into runs.json, then the directory goes
+    handover      a socket: where the supervisor in a tmux session gets lock and environment
+    tmux          the socket of that session's server
     stop          somebody wants the run to end; its text is the reason
 
 Whoever launches makes the directory; a supervisor never does. It is removed under the run's lock

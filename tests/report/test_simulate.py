@@ -237,11 +237,6 @@ class TestEnds:
             "10:20 end task 1 success",
         ]
 
-    def test_what_this_version_refuses_fails_at_once(self, store):
-        store.tasks.put(task(isolation="tmux"))
-        _, events = simulated(store, "20 10:01", "20 10:20")
-        assert told(events)[-1] == "10:15 end task 1 failed start_failed"
-
     def test_a_limited_run_goes_on_after_the_reset(self, store):
         store.tasks.put(task())
         limit = simulate.limit("five_hour@10:20+20m", at("20 10:01"), UTC)

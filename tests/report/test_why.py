@@ -154,10 +154,13 @@ class TestInGeneral:
         line = "its next slot is 20 12:15 (skip hours: outside 18:00-19:00)."
         assert any(one.endswith(line) for one in asked(store))
 
-    def test_what_this_version_would_refuse(self, store, last_tick):
+    def test_a_program_it_needs_that_is_missing(self, store, last_tick, monkeypatch, tmp_path):
         store.tasks.put(task(isolation="tmux"))
         last_tick("20 12:00")
-        assert asked(store)[0].startswith("Its runs fail: this version of ccs does not support")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert (
+            asked(store)[0] == "Its runs fail: it is to run in tmux, which was not found on PATH."
+        )
 
     @pytest.mark.parametrize("reference", [uid(1), uid(1)[:8], "task 1"])
     def test_a_record_that_cannot_be_used(self, store, reference):

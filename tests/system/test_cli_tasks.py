@@ -145,21 +145,6 @@ def test_a_prompt_comes_from_a_file_or_a_pipe_whole(ccs):
     assert ccs.ok("tasks", "create", "--prompt-file", "bom.md").json["prompt"] == "Review"
 
 
-def test_what_is_not_built_yet_is_stored_and_refused_at_launch(ccs):
-    asked = {
-        "tmux": ("--isolation", "tmux"),
-    }
-    ccs.settings(mock_mode=True, max_concurrent_tasks=10)
-    warned = ccs.ok("tasks", "create", "--prompt", "x", "--isolation", "tmux").err
-    assert "its runs will be refused: this version of ccs does not support isolation" in warned
-    runs = {what: ccs.start(ccs.task("x", *options)) for what, options in asked.items()}
-    for what, run_id in runs.items():
-        run = ccs.ended(run_id)
-        assert (run["status"], run["reason"]) == ("failed", "start_failed")
-        assert what in run["message"]
-    assert ccs.launches() == []
-
-
 def test_a_missing_directory_warns_at_creation_and_fails_the_run(ccs):
     made = ccs.ok("tasks", "create", "--prompt", "x", "--name", "t", "--working-directory", "gone")
     assert "warning: " in made.err
