@@ -67,7 +67,7 @@ def merge(job: str, into: str | None, out: Output) -> None:
 @click.option("-f", "--force", is_flag=True, help="Lose what is not committed; it is listed.")
 @params.output_options
 def remove(job: str, force: bool, out: Output) -> None:
-    """Remove a worktree. Its branch goes with it if all of it is merged."""
+    """Remove a worktree. The branch that was made with it goes too if all of it is merged."""
     from ccs.engine import worktrees as verbs
 
     found, words = verbs.remove(_trees(), job, force)
