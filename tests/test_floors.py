@@ -22,6 +22,7 @@ FLOORS = {
     "ccs.schedule": (0, "ground"),
     "ccs.usage": (0, "ground"),
     "ccs.notify": (0, "ground"),
+    "ccs.exchange": (0, "ground"),
     "ccs.claude": (0, "ground"),
     "ccs.claude.mock": (1, "mock"),
     "ccs.claude.transcripts": (1, "transcripts"),

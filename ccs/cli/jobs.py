@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params, spending, worktrees
+from ccs.cli import exchange, output, params, spending, worktrees
 from ccs.cli.output import Column, Output, Record
 from ccs.cli.spending import budget_option
 
@@ -196,6 +196,8 @@ def set_order(job: str, tasks: tuple[str, ...], out: Output) -> None:
 
 
 jobs.add_command(worktrees.worktree)
+jobs.add_command(exchange.export)
+jobs.add_command(exchange.import_)
 
 
 def _what(deleted: Deleted) -> str:

@@ -8,9 +8,15 @@ import stat
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def read_regular(path: str, most: int) -> bytes:
-    """Raises OSError, ValueError. A pipe would hold a supervisor up for ever, a device fill it."""
-    fd = os.open(path, _FLAGS | getattr(os, "O_BINARY", 0))
+def read_regular(path: str, most: int, follow: bool = True) -> bytes:
+    """Raises OSError, ValueError. A pipe would hold a supervisor up for ever, a device fill it.
+
+    `follow`: whether the name itself may be a link.
+    """
+    if not follow and os.path.islink(path):
+        raise ValueError(f"{path} is a link")
+    no_link = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
+    fd = os.open(path, _FLAGS | no_link | getattr(os, "O_BINARY", 0))
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):

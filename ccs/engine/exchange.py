@@ -1,0 +1,269 @@
+"""Jobs that leave as a file, and come from one.
+
+Order of writes when they come: jobs that are new without their tasks' order, the tasks, the jobs
+with it. Whatever is cut off in between leaves records that refer to nothing that is not there.
+What was looked at before the store lock is looked at again inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from ccs.engine import approval
+from ccs.errors import BrokenStore, Conflict, InvalidInput, NotFound
+from ccs.exchange import dangers, document
+from ccs.exchange.reading import Parcel
+from ccs.model.job import Job
+from ccs.model.schedule import Once
+from ccs.model.task import Task
+from ccs.store.store import Store
+
+K = TypeVar("K", Job, Task)
+
+
+@dataclass(frozen=True)
+class How:
+    """`profiles`: what to take in place of a profile of the file; "" for none."""
+
+    keep_ids: bool = False
+    force: bool = False
+    enable: bool = False
+    profiles: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an import would write. `dangers`: by the name of the job or task."""
+
+    jobs: list[Job]
+    tasks: list[Task]
+    replaced: frozenset[str]
+    notes: list[str]
+    dangers: list[tuple[str, list[str]]]
+
+    @property
+    def enabled(self) -> list[Task]:
+        return [one for one in self.tasks if one.enabled]
+
+
+# Out ------------------------------------------------------------------------------
+
+
+def export(store: Store, reference: str, now: datetime) -> dict[str, Any]:
+    """Raises NotFound, Ambiguous, BrokenStore."""
+    return _exported(store, store.jobs.find(reference), now)
+
+
+def export_all(store: Store, now: datetime) -> dict[str, Any]:
+    """Every job, and the tasks that belong to none. Raises BrokenStore."""
+    reading = store.jobs.read()
+    if reading.problems:
+        raise _incomplete(str(reading.problems[0]))
+    documents = [_exported(store, job, now) for job in reading.records]
+    alone = [task for task in store.tasks.all() if task.job_id is None]
+    if alone:
+        documents.append(document.build(None, alone, store.profiles.all(), now))
+    return document.container(documents, now)
+
+
+def _exported(store: Store, job: Job, now: datetime) -> dict[str, Any]:
+    reading = store.tasks.read()
+    if reading.problems:
+        raise _incomplete(str(reading.problems[0]))
+    place = {task_id: index for index, task_id in enumerate(job.task_order)}
+    mine = [task for task in reading.records if task.job_id == job.id]
+    mine.sort(key=lambda task: place.get(task.id, len(place)))
+    return document.build(job, mine, store.profiles.all(), now)
+
+
+def _incomplete(problem: str) -> BrokenStore:
+    """It may belong to the job: a copy that lacks it would look whole."""
+    return BrokenStore(problem, "mend it by hand, or take it out of the file, then export")
+
+
+# In -------------------------------------------------------------------------------
+
+
+def with_new_ids(parcels: Sequence[Parcel]) -> list[Parcel]:
+    """The same under ids of their own, and everything that refers to them."""
+    return [_renamed(parcel) for parcel in parcels]
+
+
+def _renamed(parcel: Parcel) -> Parcel:
+    job = parcel.job and parcel.job.model_copy(update={"id": str(uuid4())})
+    ids = {task.id: str(uuid4()) for task in parcel.tasks}
+    if job is not None:
+        job = job.model_copy(update={"task_order": [ids[one] for one in job.task_order]})
+    tasks = [
+        task.model_copy(
+            update={
+                "id": ids[task.id],
+                "job_id": job.id if job else None,
+                "after": [ids[one] for one in task.after],
+            }
+        )
+        for task in parcel.tasks
+    ]
+    return replace(parcel, job=job, tasks=tasks)
+
+
+def look(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Plan:
+    """What `bring` would do. Raises NotFound for a profile, Conflict for what is here already."""
+    if how.force and not how.keep_ids:
+        raise InvalidInput(
+            "--force goes with --keep-ids", "without it everything gets a new id and is added"
+        )
+    profiles = _profiles(store, parcels, how)
+    notes = [note for parcel in parcels for note in parcel.notes]
+    jobs = [_bound(one.job, profiles) for one in parcels if one.job]
+    tasks = []
+    for parcel in parcels:
+        for task in parcel.tasks:
+            enabled = how.enable and task.enabled and not _is_past(task, now)
+            if how.enable and task.enabled and not enabled:
+                notes.append(f"task {task.name!r}: its time is past, so it stays disabled")
+            tasks.append(_bound(task, profiles).model_copy(update={"enabled": enabled}))
+    replaced = _replaced(store, jobs, tasks, how)
+    if how.force:
+        notes += _left_behind(store, jobs, tasks)
+    if default := _default_profile(store, jobs, tasks):
+        notes.append(f"what names no profile runs with the default one here, {default!r}")
+    return Plan(jobs, tasks, replaced, notes, list(_dangers(jobs, tasks)))
+
+
+def bring(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Plan:
+    """Raises as `look`, LockTimeout, OSError."""
+    places = {one.job.id: one.job.working_directory.path for one in parcels if one.job}
+    seen = {path: approval.seen_in(path) for path in _directories(parcels, places)}
+    with store.locked("ccs jobs import"):
+        plan = look(store, parcels, how, now)
+        tasks = [
+            task.model_copy(
+                update={"approved": seen.get(places.get(task.job_id or "") or _alone(task))}
+            )
+            for task in plan.tasks
+        ]
+        write(store, plan.jobs, tasks, plan.replaced)
+    return replace(plan, tasks=tasks)
+
+
+def write(store: Store, jobs: list[Job], tasks: list[Task], replaced: frozenset[str]) -> None:
+    """Called under the store lock. Raises BrokenStore, OSError."""
+    hollow = [half(job) for job in jobs if job.id not in replaced]
+    if hollow:
+        store.jobs.put(*hollow)
+    for task in tasks:
+        if task.enabled or task.id in replaced:
+            store.begin_anew(task)
+    if tasks:
+        store.tasks.put(*tasks)
+    if jobs:
+        store.jobs.put(*jobs)
+
+
+def half(job: Job) -> Job:
+    """As it stands until its tasks are there."""
+    return job.model_copy(update={"task_order": []})
+
+
+def _directories(parcels: Sequence[Parcel], places: Mapping[str, str]) -> set[str]:
+    alone = {task.working_directory for one in parcels for task in one.tasks if not one.job}
+    return {path for path in (*places.values(), *alone) if path}
+
+
+def _alone(task: Task) -> str:
+    return task.working_directory or ""
+
+
+def _bound(record: K, profiles: Mapping[str, str | None]) -> K:
+    bound = profiles[record.profile] if record.profile else None
+    return record.model_copy(update={"profile": bound})
+
+
+def _profiles(store: Store, parcels: Sequence[Parcel], how: How) -> dict[str, str | None]:
+    """Of each profile that is referred to the one to take: never another account by default."""
+    names: dict[str, str] = {}
+    wanted: dict[str, None] = {}
+    for parcel in parcels:
+        names |= parcel.profiles
+        records: list[Job | Task] = [*parcel.tasks]
+        records += [parcel.job] if parcel.job else []
+        wanted |= {one.profile: None for one in records if one.profile}
+    known = {profile.id for profile in store.profiles.all()}
+    found: dict[str, str | None] = {one: one for one in wanted if one in known}
+    for old, new in how.profiles.items():
+        meant = [
+            one for one in wanted
+            if old in (one, names.get(one)) or (len(old) >= 4 and one.startswith(old.lower()))
+        ]  # fmt: skip
+        if len(meant) != 1:
+            words = "names no profile of the file" if not meant else "names several of its profiles"
+            raise InvalidInput(f"--profile {old}=…: {old!r} {words}", "give its id")
+        found[meant[0]] = store.profiles.find(new).id if new else None
+    lacking = [one for one in wanted if one not in found]
+    if lacking:
+        raise NotFound(
+            "the file refers to profiles that are not here",
+            "say what to run with instead: --profile OLD=NEW, or --profile OLD=none",
+            tuple(f"{one} {names.get(one, '')}".strip() for one in lacking),
+        )
+    return found
+
+
+def _replaced(store: Store, jobs: Sequence[Job], tasks: Sequence[Task], how: How) -> frozenset[str]:
+    """The ids that are here already. Raises Conflict unless they may be replaced."""
+    # Whatever stands in the files counts, valid or not: it must not be written over unseen.
+    present = {one["id"] for kept in (store.jobs, store.tasks) for one in kept.file.read().records}
+    present &= {one.id for one in (*jobs, *tasks)}
+    if present and not how.force:
+        raise Conflict(
+            f"{len(present)} of these ids are here already",
+            "leave out --keep-ids to add copies, or replace them with --force",
+            tuple(sorted(present)),
+        )
+    mine = {task.id: task.job_id for task in tasks}
+    for task in store.tasks.all():
+        if task.id in mine and task.job_id != mine[task.id]:
+            raise Conflict(f"task {task.name!r} belongs to another job here: {task.job_id}")
+    for job in store.jobs.all():
+        if job.id in present and job.status == "in_progress":
+            raise Conflict(f"{job.name!r} is running", f"ccs jobs stop {job.id}")
+    for run in store.runs.all():
+        if run.unfinished and present & {run.task_id, run.job_id}:
+            raise Conflict(f"{run.task_name!r} runs or waits", f"ccs runs stop {run.id}")
+    return frozenset(present)
+
+
+def _left_behind(store: Store, jobs: Sequence[Job], tasks: Sequence[Task]) -> Iterator[str]:
+    theirs, come = {job.id for job in jobs}, {task.id for task in tasks}
+    for task in store.tasks.all():
+        if task.job_id in theirs and task.id not in come:
+            yield f"task {task.name!r} is not in the file: it stays with its job, in no order"
+
+
+def _default_profile(store: Store, jobs: Sequence[Job], tasks: Sequence[Task]) -> str | None:
+    default = store.settings().default_profile
+    bound = {job.id for job in jobs if job.profile}
+    if default is None or all(task.profile or task.job_id in bound for task in tasks):
+        return None
+    profile = store.profiles.get(default)
+    return profile.name if profile else default
+
+
+def _is_past(task: Task, now: datetime) -> bool:
+    schedule = task.schedule
+    once = isinstance(schedule, Once) and schedule.at <= now
+    return once or (task.until is not None and task.until <= now)
+
+
+def _dangers(jobs: Sequence[Job], tasks: Sequence[Task]) -> Iterator[tuple[str, list[str]]]:
+    for job in jobs:
+        if found := dangers.of_job(job):
+            yield f"job {job.name!r}", found
+    for task in tasks:
+        if found := dangers.of_task(task):
+            yield f"task {task.name!r}", found

@@ -1,0 +1,64 @@
+"""The file of an export: read as something hostile, written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from ccs.errors import BrokenStore, InvalidInput, NotFound
+from ccs.exchange import reading
+from ccs.exchange.notes import Here
+from ccs.exchange.reading import Parcel
+from ccs.host import files, zone
+from ccs.store import atomic, records
+
+
+def load(path: str, environment: Mapping[str, str], now: datetime) -> list[Parcel]:
+    """Raises InvalidInput, NotFound, OSError."""
+    try:
+        raw = files.read_regular(path, reading.MOST_BYTES, follow=False)
+    except FileNotFoundError:
+        raise NotFound(f"no file {path!r}") from None
+    except ValueError as problem:
+        raise InvalidInput(str(problem), "give the file itself") from None
+    return parse(raw, path, environment, now)
+
+
+def load_stream(stream: BinaryIO, environment: Mapping[str, str], now: datetime) -> list[Parcel]:
+    """Raises InvalidInput, OSError."""
+    raw = stream.read(reading.MOST_BYTES + 1)
+    if len(raw) > reading.MOST_BYTES:
+        raise InvalidInput(f"more than {reading.MOST_BYTES:,} bytes")
+    return parse(raw, "standard input", environment, now)
+
+
+def parse(raw: bytes, name: str, environment: Mapping[str, str], now: datetime) -> list[Parcel]:
+    """Raises InvalidInput."""
+    try:
+        found = records.parse(raw, name)
+    except BrokenStore as problem:
+        raise InvalidInput(problem.message) from None
+    return reading.read(found, here(environment), now)
+
+
+def here(environment: Mapping[str, str]) -> Here:
+    return Here(zone.local_name(environment), os.path.expanduser("~"))
+
+
+def text(exported: Mapping[str, Any]) -> str:
+    return json.dumps(exported, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def save(path: str, exported: Mapping[str, Any]) -> None:
+    """Readable by its owner only. Raises InvalidInput for what is no file, OSError."""
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        kind = stat.S_IFREG
+    if not stat.S_ISREG(kind):
+        raise InvalidInput(f"{path} is not a regular file", "leave out -o for standard output")
+    atomic.write(os.path.abspath(path), text(exported).encode())
