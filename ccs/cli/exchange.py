@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,7 +93,7 @@ def import_(
     if not keep_ids:
         parcels = exchange.with_new_ids(parcels)
     plan = exchange.look(store, parcels, how, now)
-    tell(plan, out)
+    _tell(plan, out)
     if not dry_run:
         if plan.enabled:
             question = f"Enable {output.counted(len(plan.enabled), 'task')}?"
@@ -102,7 +103,7 @@ def import_(
     _show(plan, dry_run, out)
 
 
-def tell(plan: Plan, out: Output) -> None:
+def _tell(plan: Plan, out: Output) -> None:
     """Before it is asked about: what comes, and what it could do."""
     from ccs.schedule.words import explain
 
@@ -113,11 +114,15 @@ def tell(plan: Plan, out: Output) -> None:
         state = "enabled" if task.enabled else "disabled"
         profile = f", profile {task.profile}" if task.profile else ""
         out.say(f"task {task.name!r}: {state}; {explain(task.schedule)}{profile}")
-    for name, dangers in plan.dangers:
-        for danger in dangers:
-            out.say(f"look at {name}: {danger}")
+    tell_dangers(plan.dangers, out)
     for note in plan.notes:
         out.say(f"note: {note}")
+
+
+def tell_dangers(found: Sequence[tuple[str, list[str]]], out: Output) -> None:
+    for name, dangers in found:
+        for danger in dangers:
+            out.say(f"look at {name}: {danger}")
 
 
 def _tell_next(plan: Plan, how: How, out: Output) -> None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "state": ("ccs.cli.state", "Everything in the store, as JSON."),
     "debug": ("ccs.cli.debug", "What helps when something is wrong: ccs debug all."),
     "scheduler": ("ccs.cli.state", "The last tick and when each task runs next."),
+    "import-store": ("ccs.cli.takeover", "Take over the store of the prior system."),
     "version": ("ccs.cli.state", "The version of ccs, Python and the client."),
 }
 EPILOG = (
@@ -54,7 +55,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        found = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        found = getattr(importlib.import_module(COMMANDS[name][0]), name.replace("-", "_"))
         assert isinstance(found, click.Command)
         return found
 

@@ -7,6 +7,7 @@ What was looked at before the store lock is looked at again inside it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from ccs.errors import BrokenStore, Conflict, InvalidInput, NotFound
 from ccs.exchange import dangers, document
 from ccs.exchange.reading import Parcel
 from ccs.model.job import Job
-from ccs.model.schedule import Once
+from ccs.model.schedule import FileWatch, Once
 from ccs.model.task import Task
 from ccs.store.store import Store
 
@@ -123,6 +124,8 @@ def look(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Pl
     tasks = []
     for parcel in parcels:
         for task in parcel.tasks:
+            if watches_store(store, task):
+                raise InvalidInput(f"task {task.name!r} watches a directory that holds the store")
             enabled = how.enable and task.enabled and not _is_past(task, now)
             if how.enable and task.enabled and not enabled:
                 notes.append(f"task {task.name!r}: its time is past, so it stays disabled")
@@ -252,6 +255,17 @@ def _default_profile(store: Store, jobs: Sequence[Job], tasks: Sequence[Task]) -
         return None
     profile = store.profiles.get(default)
     return profile.name if profile else default
+
+
+def watches_store(store: Store, task: Task) -> bool:
+    """Each of its runs would change what it watches."""
+    if not isinstance(task.schedule, FileWatch):
+        return False
+    watched, home = (
+        os.path.join(os.path.realpath(path), "")
+        for path in (task.schedule.watch_directory, store.home.path)
+    )
+    return watched.startswith(home) or home.startswith(watched)
 
 
 def _is_past(task: Task, now: datetime) -> bool:

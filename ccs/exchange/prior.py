@@ -32,11 +32,13 @@ _RUN = frozenset((
     *("id", "task_id", "task_name", "status", "scheduled_time", "start_time", "end_time"),
     *("duration", "session_id", "output", "raw_output", "errors", "exit_code"),
 ))  # fmt: skip
+_PROFILE = frozenset(("id", "name", "description", "env_vars", "created_at", "updated_at"))
 _PERMISSIONS = ("default", "bypass", "acceptEdits", "plan")
 _SESSIONS = ("new", "reuse", "fork")
 _PROMPTS = ("prompt", "slash_command")
 _PLACE_OF_OLD = "~/projects"
 _MOST_MESSAGE = 2_000
+_LONGEST_NAME = 200
 # Its fields that say yes or no, with what it took an absent one for.
 _TOLD = {"on_start": False, "on_end": True, "on_failure": True}
 _OURS = {"on_end": "on_success"}
@@ -105,7 +107,7 @@ def job(entry: Mapping[str, Any], here: Here) -> tuple[dict[str, Any], list[Note
     """Raises InvalidInput."""
     notes = unknown(entry, _JOB)
     fields = {name: entry[name] for name in _JOB if entry.get(name) is not None}
-    fields.setdefault("name", "Untitled Job")
+    fields["name"] = _name(entry, "Untitled Job", notes)
     place = entry.get("working_directory")
     if isinstance(place, str):
         place = {"path": place}
@@ -131,10 +133,10 @@ def task(entry: Mapping[str, Any], here: Here, born: str) -> tuple[dict[str, Any
     same = ("id", "job_id", "enabled", "commit_on_success", "model", "profile")
     more = ("allowed_tools", "disallowed_tools", "created_at", "updated_at")
     fields = {name: entry[name] for name in (*same, *more) if entry.get(name) is not None}
-    fields["name"] = text(entry, "name", "Untitled Task")
+    fields["name"] = _name(entry, "Untitled Task", notes)
     prompt = text(entry, "prompt") or text(entry, "command")
     if not prompt.strip():
-        prompt = fields["name"]
+        prompt = text(entry, "name").strip() or fields["name"]
         notes.append(Note("prompt", "it was empty, so the name is the prompt, as it was"))
     fields["prompt"] = prompt
     kind = text(entry, "prompt_type") or text(entry, "command_type", "prompt")
@@ -152,6 +154,13 @@ def task(entry: Mapping[str, Any], here: Here, born: str) -> tuple[dict[str, Any
         written = text(entry, "working_directory", _PLACE_OF_OLD)
         fields["working_directory"] = here.path(written)
     return fields, [*notes, *more_notes]
+
+
+def profile(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Note]]:
+    notes = unknown(entry, _PROFILE)
+    fields = {name: entry[name] for name in _PROFILE if entry.get(name) is not None}
+    fields["name"] = _name(entry, "Untitled Profile", notes)
+    return fields, notes
 
 
 def run(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Note]]:
@@ -173,6 +182,15 @@ def run(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Note]]:
     reason = {"failed": "error", "cancelled": "stopped", "lost": "crash"}.get(status)
     return {**fields, "status": status, "reason": reason, "message": message,
             "trigger": "manual"}, notes  # fmt: skip
+
+
+def _name(entry: Mapping[str, Any], default: str, notes: list[Note]) -> str:
+    """It took any text; where it was empty too, what it showed of one that is absent."""
+    name = text(entry, "name").strip() or default
+    if len(name) <= _LONGEST_NAME:
+        return name
+    notes.append(Note("name", f"shortened to {_LONGEST_NAME} characters"))
+    return name[: _LONGEST_NAME - 1] + "…"
 
 
 def _one_of(known: tuple[str, ...], value: str, default: str, field: str, notes: list[Note]) -> str:

@@ -84,7 +84,9 @@ def _its_cron(expression: str) -> str | None:
     day, weekday = fields[2], fields[4]
     if any(part.word for field in (day, weekday) for part in field.parts):
         return None
-    days = "*" if weekday.spelt == "*" else ",".join(NAMED_DAYS[one] for one in sorted(weekday.values))
+    days = (
+        "*" if weekday.spelt == "*" else ",".join(NAMED_DAYS[one] for one in sorted(weekday.values))
+    )
     dates = day.text
     if not (day.starred or weekday.starred):  # the one or the other
         if "*" not in (day.spelt, weekday.spelt):
