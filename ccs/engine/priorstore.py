@@ -23,6 +23,7 @@ from ccs.model.record import Record
 from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.store import atomic, records
+from ccs.store.home import check_private
 from ccs.store.records import Records
 from ccs.store.store import Store
 from ccs.text import shorten
@@ -59,7 +60,7 @@ class Remark(NamedTuple):
 class Gathered:
     """What the directories hold, converted. `own`: those of their records that lie in the store."""
 
-    directories: list[str]
+    directories: list[str] = field(default_factory=list)
     profiles: dict[str, Profile] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -91,7 +92,12 @@ class Reader:
         self.now = now
         self.is_own = os.path.realpath(directory) == os.path.realpath(store.home.path)
 
-    def read(self) -> None:
+    def read(self) -> bool:
+        """Whether there is anything of the prior system. Raises BrokenStore, OSError."""
+        check_private(os.stat(self.directory), self.directory, directory=True)
+        if not self.is_own and self._is_of_ccs():
+            self._remark(self.directory, "a store of ccs, not of the prior system: passed over")
+            return False
         born = {"created_at": self.now, "updated_at": self.now}
         ticking = {**born, "active_since": self.now}
         since = instant.text(self.now)
@@ -106,6 +112,20 @@ class Reader:
         except BrokenStore as problem:
             self.found.remarks.append(Remark("runs", problem.message, lost=True))
         self._tell_settings()
+        return bool(self.found.own) or not self.is_own
+
+    def _is_of_ccs(self) -> bool:
+        """Its files said nothing of a format."""
+        found = (self._document(name) for name in FILES if name != "runs")
+        return any(isinstance(one, dict) and "format" in one for one in found)
+
+    def _document(self, name: str) -> Any:
+        path = os.path.join(self.directory, f"{name}.json")
+        try:
+            found = atomic.read(path)
+            return records.parse(found[0], path) if found else None
+        except BrokenStore:
+            return None  # told where it is read
 
     def _collect(
         self,

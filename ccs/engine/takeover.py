@@ -50,22 +50,29 @@ def found_in(places: Sequence[str]) -> list[str]:
         if any(os.path.lexists(os.path.join(place, name)) for name in named)
     ]
     if not found:
-        raise NotFound(
-            f"no files of the prior system in {', '.join(places)}",
-            "name the directory of its jobs.json and tasks.json: ccs import-store PATH",
-        )
+        raise _nothing_in(places)
     return found
 
 
 def gather(
     store: Store, directories: Sequence[str], environment: Mapping[str, str], now: datetime
 ) -> Gathered:
-    """Reads and converts. Raises BrokenStore, OSError."""
-    found = Gathered([os.path.abspath(one) for one in directories])
-    for directory in found.directories:
-        Reader(store, directory, found, environment, now).read()
+    """Reads and converts. Raises NotFound, BrokenStore, OSError."""
+    found = Gathered()
+    for directory in map(os.path.abspath, directories):
+        if Reader(store, directory, found, environment, now).read():
+            found.directories.append(directory)
+    if not found.directories:
+        raise _nothing_in(directories)
     _settle_references(store, found)
     return found
+
+
+def _nothing_in(places: Sequence[str]) -> NotFound:
+    return NotFound(
+        f"no files of the prior system in {', '.join(places)}",
+        "name the directory of its jobs.json and tasks.json: ccs import-store PATH",
+    )
 
 
 def sift(store: Store, found: Gathered, enable: bool) -> Taken:
