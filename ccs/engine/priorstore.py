@@ -140,6 +140,7 @@ class Reader:
         if content.damaged:
             words = f"{len(content.damaged)} entries are no records"
             self._remark(name, words, lost=True)
+        carried = []
         for entry in content.records:
             if self.is_own and not (is_priors(entry, name) or (bare and name not in _SIGNS)):
                 continue
@@ -150,10 +151,11 @@ class Reader:
                 self._remark(_called(name, entry), "its id stands there twice", lost=True)
                 continue
             into[record.id] = record
+            carried.append(entry)
             if self.is_own:
                 self.found.own.add(record.id)
         if name == "runs":
-            self._tell_outputs(content.records)
+            self._tell_outputs(carried)
 
     def _converted(
         self,

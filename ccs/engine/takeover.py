@@ -96,7 +96,8 @@ def sift(store: Store, found: Gathered, enable: bool) -> Taken:
 
 def bring(store: Store, found: Gathered, enable: bool) -> Taken:
     """Raises BrokenStore, LockTimeout, OSError."""
-    places = {one.id: one.working_directory.path for one in found.jobs.values()}
+    jobs = store.jobs.read().by_id | found.jobs
+    places = {one.id: one.working_directory.path for one in jobs.values()}
     seen: dict[str, str] = {}
     for task in found.tasks.values():
         place = places.get(task.job_id or "") or task.working_directory
