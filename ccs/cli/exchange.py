@@ -16,6 +16,8 @@ from ccs.errors import InvalidInput
 if TYPE_CHECKING:
     from ccs.engine.exchange import How, Plan
     from ccs.exchange.reading import Parcel
+    from ccs.model.job import Job
+    from ccs.model.task import Task
 
 
 @click.command()
@@ -109,14 +111,18 @@ def _tell(plan: Plan, out: Output) -> None:
 
     for job in plan.jobs:
         replaces = ", in place of the one here" if job.id in plan.replaced else ""
-        out.say(f"job {job.name!r} in {job.working_directory.path}{replaces}")
+        place = job.working_directory.path
+        out.say(f"job {job.name!r} in {place}{_profile(job, plan)}{replaces}")
     for task in plan.tasks:
         state = "enabled" if task.enabled else "disabled"
-        profile = f", profile {task.profile}" if task.profile else ""
-        out.say(f"task {task.name!r}: {state}; {explain(task.schedule)}{profile}")
+        out.say(f"task {task.name!r}: {state}; {explain(task.schedule)}{_profile(task, plan)}")
     tell_dangers(plan.dangers, out)
     for note in plan.notes:
         out.say(f"note: {note}")
+
+
+def _profile(record: Job | Task, plan: Plan) -> str:
+    return f", profile {plan.profiles.get(record.profile)!r}" if record.profile else ""
 
 
 def tell_dangers(found: Sequence[tuple[str, list[str]]], out: Output) -> None:

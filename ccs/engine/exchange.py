@@ -38,13 +38,16 @@ class How:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an import would write. `dangers`: by the name of the job or task."""
+    """What an import would write. `dangers`: by the name of the job or task; `profiles`: the names
+    of those that are used.
+    """
 
     jobs: list[Job]
     tasks: list[Task]
     replaced: frozenset[str]
     notes: list[str]
     dangers: list[tuple[str, list[str]]]
+    profiles: Mapping[str, str]
 
     @property
     def enabled(self) -> list[Task]:
@@ -135,7 +138,8 @@ def look(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Pl
         notes += _left_behind(store, jobs, tasks)
     if default := _default_profile(store, jobs, tasks):
         notes.append(f"what names no profile runs with the default one here, {default!r}")
-    return Plan(jobs, tasks, replaced, notes, list(_dangers(jobs, tasks)))
+    used = {profile.id: profile.name for profile in store.profiles.all()}
+    return Plan(jobs, tasks, replaced, notes, list(_dangers(jobs, tasks)), used)
 
 
 def bring(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Plan:

@@ -50,7 +50,13 @@ def here(environment: Mapping[str, str]) -> Here:
 
 
 def text(exported: Mapping[str, Any]) -> str:
-    return json.dumps(exported, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    """ASCII. Raises InvalidInput for what could not be read back."""
+    written = json.dumps(exported, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    tasks = [len(one["tasks"]) for one in exported.get("jobs", [exported])]
+    if len(written) > reading.MOST_BYTES or max(tasks, default=0) > reading.MOST_TASKS:
+        most = f"{reading.MOST_TASKS:,} tasks of a job and {reading.MOST_BYTES:,} bytes"
+        raise InvalidInput(f"an import takes at most {most}", "export the jobs one by one")
+    return written
 
 
 def save(path: str, exported: Mapping[str, Any]) -> None:

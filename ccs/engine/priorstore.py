@@ -148,7 +148,8 @@ class Reader:
             if record is None:
                 continue
             if record.id in into:
-                self._remark(_called(name, entry), "its id stands there twice", lost=True)
+                if into[record.id] != record:
+                    self._remark(_called(name, entry), "another has its id", lost=True)
                 continue
             into[record.id] = record
             carried.append(entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ccs.errors import InvalidInput
@@ -63,7 +63,9 @@ def number(entry: Mapping[str, Any], name: str, default: int) -> int:
     return value
 
 
-def unknown(entry: Mapping[str, Any], known: frozenset[str]) -> list[Note]:
+def unknown(entry: Mapping[str, Any], known: Collection[str], within: str = "") -> list[Note]:
     return [
-        Note(shorten(name, 60), "not known here, left out") for name in entry if name not in known
+        Note(within + shorten(name, 60), "not known here, left out")
+        for name in entry
+        if name not in known
     ]

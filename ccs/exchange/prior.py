@@ -6,7 +6,7 @@ checked by the models. What cannot be carried as it stood is told, never dropped
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,11 @@ _MOST_MESSAGE = 2_000
 _LONGEST_NAME = 200
 # Its fields that say yes or no, with what it took an absent one for.
 _TOLD = {"on_start": False, "on_end": True, "on_failure": True}
+_PARTS: dict[str, Collection[str]] = {
+    "schedule": schedules.EMPTY,
+    "retry": ("enabled", "max_attempts", "delay_seconds", "backoff_multiplier"),
+    "notifications": _TOLD,
+}
 _OURS = {"on_end": "on_success"}
 
 
@@ -112,10 +117,7 @@ def job(entry: Mapping[str, Any], here: Here) -> tuple[dict[str, Any], list[Note
     if isinstance(place, str):
         place = {"path": place}
     elif isinstance(place, dict):
-        notes += [
-            Note(f"working_directory.{one.field}", one.words)
-            for one in unknown(place, frozenset(_PLACE))
-        ]
+        notes += unknown(place, _PLACE, "working_directory.")
         place = {name: place[name] for name in _PLACE if place.get(name) is not None}
     elif place is not None:
         raise InvalidInput("working_directory: must be an object")
@@ -144,10 +146,12 @@ def task(entry: Mapping[str, Any], here: Here, born: str) -> tuple[dict[str, Any
     fields["permissions"] = _permissions(entry.get("permissions"), notes)
     mode = text(entry, "session_mode", "new")
     fields["session_mode"] = _one_of(_SESSIONS, mode, "new", "session_mode", notes)
-    fields["retry"] = _retry(part(entry, "retry"))
-    fields["notifications"] = _notifications(part(entry, "notifications"))
-    schedule, more_notes = schedules.heard(part(entry, "schedule"), here, born)
-    fields["schedule"] = schedule
+    parts = {name: part(entry, name) for name in _PARTS}
+    for name, known in _PARTS.items():
+        notes += unknown(parts[name], known, f"{name}.")
+    fields["retry"] = _retry(parts["retry"])
+    fields["notifications"] = _notifications(parts["notifications"])
+    fields["schedule"], more_notes = schedules.heard(parts["schedule"], here, born)
     if entry.get("last_session_id") is not None:
         notes.append(Note("last_session_id", "its next run begins a session of its own"))
     if entry.get("job_id") is None:

@@ -25,7 +25,7 @@ from ccs.model.task import Task
 from ccs.text import shorten
 
 MOST_BYTES = 64 << 20
-MOST_TASKS = 2_000
+MOST_TASKS = 20_000
 _LONGEST_COMPLAINT = 500
 
 R = TypeVar("R", Job, Task)
