@@ -34,12 +34,13 @@ def export(job: str | None, path: str | None, everything: bool) -> None:
       ccs jobs export nightly -o nightly.json
       ccs jobs export --all > jobs.json
     """
-    from ccs.engine import exchange, exchangefile
+    from ccs.engine import exchangefile
+    from ccs.engine import export as verbs
 
     if everything == (job is not None):
         raise InvalidInput("give a JOB or --all")
     store, now = params.store(), params.now()
-    exported = exchange.export(store, job, now) if job else exchange.export_all(store, now)
+    exported = verbs.one(store, job, now) if job else verbs.everything(store, now)
     if path is None or path == "-":
         click.echo(exchangefile.text(exported), nl=False)
         return

@@ -1,26 +1,27 @@
-"""Jobs that leave as a file, and come from one.
+"""Jobs that come from a file.
 
-Order of writes when they come: jobs that are new without their tasks' order, the tasks, the jobs
-with it. Whatever is cut off in between leaves records that refer to nothing that is not there.
-What was looked at before the store lock is looked at again inside it.
+Order of writes: jobs that are new without their tasks' order, the tasks, the jobs with it. Whatever
+is cut off in between leaves records that refer to nothing that is not there. What was looked at
+before the store lock is looked at again inside it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from ccs.engine import approval
 from ccs.errors import BrokenStore, Conflict, InvalidInput, NotFound
-from ccs.exchange import dangers, document
+from ccs.exchange import dangers
 from ccs.exchange.reading import Parcel
 from ccs.model.job import Job
 from ccs.model.schedule import FileWatch, Once
 from ccs.model.task import Task
+from ccs.store import records
 from ccs.store.store import Store
 
 K = TypeVar("K", Job, Task)
@@ -52,44 +53,6 @@ class Plan:
     @property
     def enabled(self) -> list[Task]:
         return [one for one in self.tasks if one.enabled]
-
-
-# Out ------------------------------------------------------------------------------
-
-
-def export(store: Store, reference: str, now: datetime) -> dict[str, Any]:
-    """Raises NotFound, Ambiguous, BrokenStore."""
-    return _exported(store, store.jobs.find(reference), now)
-
-
-def export_all(store: Store, now: datetime) -> dict[str, Any]:
-    """Every job, and the tasks that belong to none. Raises BrokenStore."""
-    reading = store.jobs.read()
-    if reading.problems:
-        raise _incomplete(str(reading.problems[0]))
-    documents = [_exported(store, job, now) for job in reading.records]
-    alone = [task for task in store.tasks.all() if task.job_id is None]
-    if alone:
-        documents.append(document.build(None, alone, store.profiles.all(), now))
-    return document.container(documents, now)
-
-
-def _exported(store: Store, job: Job, now: datetime) -> dict[str, Any]:
-    reading = store.tasks.read()
-    if reading.problems:
-        raise _incomplete(str(reading.problems[0]))
-    place = {task_id: index for index, task_id in enumerate(job.task_order)}
-    mine = [task for task in reading.records if task.job_id == job.id]
-    mine.sort(key=lambda task: place.get(task.id, len(place)))
-    return document.build(job, mine, store.profiles.all(), now)
-
-
-def _incomplete(problem: str) -> BrokenStore:
-    """It may belong to the job: a copy that lacks it would look whole."""
-    return BrokenStore(problem, "mend it by hand, or take it out of the file, then export")
-
-
-# In -------------------------------------------------------------------------------
 
 
 def with_new_ids(parcels: Sequence[Parcel]) -> list[Parcel]:
@@ -136,26 +99,35 @@ def look(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Pl
     replaced = _replaced(store, jobs, tasks, how)
     if how.force:
         notes += _left_behind(store, jobs, tasks)
-    if default := _default_profile(store, jobs, tasks):
-        notes.append(f"what names no profile runs with the default one here, {default!r}")
+    notes += default_profile(store, jobs, tasks)
     used = {profile.id: profile.name for profile in store.profiles.all()}
     return Plan(jobs, tasks, replaced, notes, list(_dangers(jobs, tasks)), used)
 
 
 def bring(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Plan:
     """Raises as `look`, LockTimeout, OSError."""
-    places = {one.job.id: one.job.working_directory.path for one in parcels if one.job}
-    seen = {path: approval.seen_in(path) for path in _directories(parcels, places)}
+    jobs = [one.job for one in parcels if one.job]
+    approved = approvals([task for one in parcels for task in one.tasks], jobs)
     with store.locked("ccs jobs import"):
         plan = look(store, parcels, how, now)
-        tasks = [
-            task.model_copy(
-                update={"approved": seen.get(places.get(task.job_id or "") or _alone(task))}
-            )
-            for task in plan.tasks
-        ]
+        tasks = [one.model_copy(update={"approved": approved[one.id]}) for one in plan.tasks]
         write(store, plan.jobs, tasks, plan.replaced)
     return replace(plan, tasks=tasks)
+
+
+def approvals(tasks: Iterable[Task], jobs: Iterable[Job]) -> dict[str, str | None]:
+    """By task: what the repository it is to work in could start by itself now. Who brings a task
+    in agrees to that, as who makes one does.
+    """
+    places = {job.id: job.working_directory.path for job in jobs}
+    seen: dict[str, str] = {}
+    found: dict[str, str | None] = {}
+    for task in tasks:
+        place = places.get(task.job_id) if task.job_id else task.working_directory
+        if place and place not in seen:
+            seen[place] = approval.seen_in(place)
+        found[task.id] = seen[place] if place else None
+    return found
 
 
 def write(store: Store, jobs: list[Job], tasks: list[Task], replaced: frozenset[str]) -> None:
@@ -177,15 +149,6 @@ def half(job: Job) -> Job:
     return job.model_copy(update={"task_order": []})
 
 
-def _directories(parcels: Sequence[Parcel], places: Mapping[str, str]) -> set[str]:
-    alone = {task.working_directory for one in parcels for task in one.tasks if not one.job}
-    return {path for path in (*places.values(), *alone) if path}
-
-
-def _alone(task: Task) -> str:
-    return task.working_directory or ""
-
-
 def _bound(record: K, profiles: Mapping[str, str | None]) -> K:
     bound = profiles[record.profile] if record.profile else None
     return record.model_copy(update={"profile": bound})
@@ -197,9 +160,9 @@ def _profiles(store: Store, parcels: Sequence[Parcel], how: How) -> dict[str, st
     wanted: dict[str, None] = {}
     for parcel in parcels:
         names |= parcel.profiles
-        records: list[Job | Task] = [*parcel.tasks]
-        records += [parcel.job] if parcel.job else []
-        wanted |= {one.profile: None for one in records if one.profile}
+        theirs: list[Job | Task] = [*parcel.tasks]
+        theirs += [parcel.job] if parcel.job else []
+        wanted |= {one.profile: None for one in theirs if one.profile}
     known = {profile.id for profile in store.profiles.all()}
     found: dict[str, str | None] = {one: one for one in wanted if one in known}
     for old, new in how.profiles.items():
@@ -226,6 +189,7 @@ def _replaced(store: Store, jobs: Sequence[Job], tasks: Sequence[Task], how: How
     # Whatever stands in the files counts, valid or not: it must not be written over unseen.
     present = {one["id"] for kept in (store.jobs, store.tasks) for one in kept.file.read().records}
     present &= {one.id for one in (*jobs, *tasks)}
+    refuse_unwritable(store, present)
     if present and not how.force:
         raise Conflict(
             f"{len(present)} of these ids are here already",
@@ -245,6 +209,17 @@ def _replaced(store: Store, jobs: Sequence[Job], tasks: Sequence[Task], how: How
     return frozenset(present)
 
 
+def refuse_unwritable(store: Store, ids: Collection[str]) -> None:
+    """What a later one of several writes would refuse. Raises BrokenStore."""
+    for kept in (store.profiles, store.jobs, store.tasks):
+        content = kept.file.read()
+        if content.newer:
+            raise records.too_new(kept.file.path)
+        for problem in kept.judge(content).problems:
+            if problem.id in ids:
+                raise BrokenStore(str(problem), "mend it by hand, or take it out of the file")
+
+
 def _left_behind(store: Store, jobs: Sequence[Job], tasks: Sequence[Task]) -> Iterator[str]:
     theirs, come = {job.id for job in jobs}, {task.id for task in tasks}
     for task in store.tasks.all():
@@ -252,13 +227,14 @@ def _left_behind(store: Store, jobs: Sequence[Job], tasks: Sequence[Task]) -> It
             yield f"task {task.name!r} is not in the file: it stays with its job, in no order"
 
 
-def _default_profile(store: Store, jobs: Sequence[Job], tasks: Sequence[Task]) -> str | None:
+def default_profile(store: Store, jobs: Iterable[Job], tasks: Iterable[Task]) -> Iterator[str]:
+    """Says so where it would be used."""
     default = store.settings().default_profile
     bound = {job.id for job in jobs if job.profile}
-    if default is None or all(task.profile or task.job_id in bound for task in tasks):
-        return None
-    profile = store.profiles.get(default)
-    return profile.name if profile else default
+    if default and not all(task.profile or task.job_id in bound for task in tasks):
+        profile = store.profiles.get(default)
+        name = profile.name if profile else default
+        yield f"what names no profile runs with the default one here, {name!r}"
 
 
 def watches_store(store: Store, task: Task) -> bool:

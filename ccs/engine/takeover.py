@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from ccs.engine import approval, exchange
+from ccs.engine import exchange
 from ccs.engine.priorstore import FILES, Gathered, Reader, Remark, is_priors
 from ccs.errors import NotFound
 from ccs.exchange import dangers
@@ -97,25 +97,20 @@ def sift(store: Store, found: Gathered, enable: bool) -> Taken:
 def bring(store: Store, found: Gathered, enable: bool) -> Taken:
     """Raises BrokenStore, LockTimeout, OSError."""
     jobs = store.jobs.read().by_id | found.jobs
-    places = {one.id: one.working_directory.path for one in jobs.values()}
-    seen: dict[str, str] = {}
-    for task in found.tasks.values():
-        place = places.get(task.job_id or "") or task.working_directory
-        if place is not None:
-            if place not in seen:
-                seen[place] = approval.seen_in(place)
-            found.tasks[task.id] = task.model_copy(update={"approved": seen[place]})
+    approved = exchange.approvals(found.tasks.values(), jobs.values())
     with store.locked("ccs import-store"):
+        exchange.refuse_unwritable(store, ())
         taken = sift(store, found, enable)
+        tasks = [one.model_copy(update={"approved": approved[one.id]}) for one in taken.tasks]
         _in_place(store.profiles, [one for one in taken.profiles if one.id in found.own])
         _in_place(store.jobs, [one for one in taken.jobs if one.id in found.own])
-        _in_place(store.tasks, [one for one in taken.tasks if one.id in found.own])
+        _in_place(store.tasks, [one for one in tasks if one.id in found.own])
         if others := [one for one in taken.profiles if one.id not in found.own]:
             store.profiles.put(*others)
         exchange.write(
             store,
             [one for one in taken.jobs if one.id not in found.own],
-            [one for one in taken.tasks if one.id not in found.own],
+            [one for one in tasks if one.id not in found.own],
             frozenset(),
         )
         _to_history(store, taken.runs, found.own)
@@ -177,6 +172,8 @@ def _settle_references(store: Store, found: Gathered) -> None:
             words = "task_order: ids without a task, or named twice, were left out"
             found.remarks.append(Remark(f"job {job.name!r}", words))
             found.jobs[job.id] = job.model_copy(update={"task_order": order})
+    for words in exchange.default_profile(store, found.jobs.values(), found.tasks.values()):
+        found.remarks.append(Remark("", words))
     for kind, records in (("job", found.jobs), ("task", found.tasks)):
         for record in records.values():
             if record.profile and record.profile not in profiles:

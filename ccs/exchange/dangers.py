@@ -9,7 +9,8 @@ from ccs.text import shorten
 
 _LONGEST = 200
 # Variables that make any program load or run what they name.
-_LOADERS = ("LD_", "DYLD_", "PYTHON", "NODE_OPTIONS", "BASH_ENV", "ENV", "PATH", "GIT_", "PERL5")
+_LOADERS = ("LD_", "DYLD_", "PYTHON", "GIT_", "PERL5")
+_OTHER_LOADERS = ("NODE_OPTIONS", "BASH_ENV", "ENV", "PATH")
 
 
 def of_job(job: Job) -> list[str]:
@@ -47,7 +48,7 @@ def of_profile(profile: Profile) -> list[str]:
     found += [
         f"{one.name} decides what programs load"
         for one in profile.env_vars
-        if one.name.startswith(_LOADERS) and one.source != "unset"
+        if one.source != "unset" and (one.name.startswith(_LOADERS) or one.name in _OTHER_LOADERS)
     ]
     if profile.claude_path:
         found.append(f"claude_path: {_shown(profile.claude_path)}")

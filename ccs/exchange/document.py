@@ -28,6 +28,8 @@ FORMAT = 1
 _BORN = ("created_at", "updated_at")
 NOT_OF_A_TASK = frozenset(("id", "job_id", "approved", "disabled_why", "active_since", *_BORN))
 NOT_OF_A_JOB = frozenset(("id", "run", *_BORN))
+# Of these only the fields that differ: a path changed by hand counts beside a command of ours.
+IN_PARTS = frozenset(("working_directory", "retry", "notifications"))
 _AS_WRITTEN = Here(None, "~")
 
 
@@ -67,11 +69,18 @@ def _beyond(record: Job | Task) -> dict[str, Any]:
         fields = prior.task(prior.of_task(record), _AS_WRITTEN, born)[0]
         back = Task.checked({**fields, "active_since": born})
         left_out = NOT_OF_A_TASK
+    meant = {name: value for name, value in record.record().items() if name not in left_out}
     heard = back.record()
+    beyond = _difference(meant, heard)
+    for name in IN_PARTS & beyond.keys():
+        if isinstance(meant[name], dict):
+            beyond[name] = _difference(meant[name], heard[name])
+    return beyond
+
+
+def _difference(meant: Mapping[str, Any], heard: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: value
-        for name, value in record.record().items()
-        if name not in left_out and (name not in heard or heard[name] != value)
+        name: value for name, value in meant.items() if name not in heard or heard[name] != value
     }
 
 

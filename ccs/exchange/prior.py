@@ -190,7 +190,8 @@ def run(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Note]]:
 
 def _name(entry: Mapping[str, Any], default: str, notes: list[Note]) -> str:
     """It took any text; where it was empty too, what it showed of one that is absent."""
-    name = text(entry, "name").strip() or default
+    name = text(entry, "name")
+    name = name if name.strip() else default
     if len(name) <= _LONGEST_NAME:
         return name
     notes.append(Note("name", f"shortened to {_LONGEST_NAME} characters"))

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ccs import instant
 from ccs.errors import InvalidInput
 from ccs.exchange import prior
-from ccs.exchange.document import FORMAT, NOT_OF_A_JOB, NOT_OF_A_TASK, VERSION
+from ccs.exchange.document import FORMAT, IN_PARTS, NOT_OF_A_JOB, NOT_OF_A_TASK, VERSION
 from ccs.exchange.notes import Here, Note, part
 from ccs.model.job import Job
 from ccs.model.record import Part, Record
@@ -124,6 +124,8 @@ def _task(
         fields.pop("working_directory", None)  # that of its job counts
     fields["job_id"] = job.id if job else None
     found += _overlay(fields, part(extras, entry["id"]), Task, NOT_OF_A_TASK)
+    if isinstance(fields.get("working_directory"), str):
+        fields["working_directory"] = here.path(fields["working_directory"])
     task = _checked(Task, {**fields, "active_since": now}, now, found)
     if task.working_directory is not None:
         _check_place("working_directory", task.working_directory)
@@ -147,7 +149,12 @@ def _overlay(
 ) -> list[Note]:
     """What only ccs says goes over what the prior system's words say."""
     known = set(kind.model_fields) - never
-    fields.update({name: value for name, value in extra.items() if name in known})
+    for name in known & extra.keys():
+        before, value = fields.get(name), extra[name]
+        # The working directory of a task is a text, that of a job has parts.
+        if name in IN_PARTS and isinstance(before, dict) and isinstance(value, dict):
+            value = {**before, **value}
+        fields[name] = value
     left_out = [name for name in extra if name not in known]
     return [Note(f"ccs.{shorten(name, 60)}", "not taken from a file") for name in left_out]
 

@@ -208,3 +208,15 @@ def test_what_is_changed_by_hand_in_the_common_keys_counts(name, prompt):
     (parcel,) = reading.read(found, HERE, NOW)
     (read,) = parcel.tasks
     assert (read.name, read.prompt, read.verify) == (name, prompt, "make")
+
+
+def test_a_directory_that_is_changed_by_hand_counts_beside_what_only_ccs_knows_of_it():
+    place = {"path": "/old", "worktree_setup": "make"}
+    stamps = {"created_at": NOW, "updated_at": NOW}
+    job = Job.checked({"id": WORK, "name": "x", "working_directory": place, **stamps})
+    found = document.build(job, [], [], NOW)
+    assert found["ccs"]["job"] == {"working_directory": {"worktree_setup": "make"}}
+    found["job"]["working_directory"]["path"] = "~/new"
+    (parcel,) = reading.read(found, HERE, NOW)
+    place = parcel.job.working_directory
+    assert (place.path, place.worktree_setup) == ("/home/me/new", "make")

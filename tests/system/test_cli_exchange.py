@@ -158,6 +158,23 @@ def test_force_takes_no_task_from_another_job_and_nothing_that_runs(ccs):
     assert ccs.snapshot() == before
 
 
+def test_nothing_is_written_when_a_later_write_would_be_refused(ccs):
+    job, first, _ = nightly(ccs)
+    path = str(ccs.root / "out.json")
+    ccs.ok("jobs", "export", job, "-o", path)
+    tasks = ccs.saved("tasks")
+    next(one for one in tasks if one["id"] == first)["timeout"] = "never"
+    ccs.save("tasks", *tasks)
+    before = ccs.snapshot()
+    refused = ccs("jobs", "import", path, "--keep-ids", "--force")
+    assert (refused.code, "timeout" in refused.err) == (6, True)
+    ccs.files({"store/tasks.json": json.dumps({"format": 2, "tasks": []})})
+    newer = ccs.snapshot()
+    assert ccs("jobs", "import", path).code == 6
+    assert ccs.snapshot() == newer
+    assert {**newer, "tasks.json": b""} == {**before, "tasks.json": b""}
+
+
 def test_only_what_was_enabled_is_enabled_and_only_when_that_is_said(ccs):
     _, first, _ = nightly(ccs)
     past = ccs.task("x", "--job", "nightly", "--name", "past", "--at", "+1h")

@@ -208,6 +208,22 @@ def test_a_torn_file_of_runs_costs_the_runs_and_any_other_is_refused(ccs):
     assert ccs.snapshot() == before
 
 
+def test_it_is_said_when_the_default_profile_would_be_used(ccs):
+    lay(ccs)
+    profile = ccs.ok("profiles", "create", "--name", "mine", "-q").out.strip()
+    ccs.settings(mock_mode=True, default_profile=profile)
+    assert "runs with the default one here, 'mine'" in ccs.ok("import-store", "--dry-run").err
+
+
+def test_one_record_in_both_places_is_no_loss_but_another_of_its_id_is(ccs):
+    lay(ccs)
+    second = lay(ccs, "home/.claude-scheduler")
+    ccs.ok("import-store", "--dry-run")
+    (second / "tasks.json").write_text(json.dumps([files.task(name="other")]))
+    done = ccs("import-store")
+    assert (done.code, "task 'other': another has its id" in done.err) == (1, True)
+
+
 def test_a_directory_that_others_can_write_is_not_trusted(ccs):
     directory = lay(ccs)
     directory.chmod(0o777)
