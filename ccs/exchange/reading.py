@@ -22,11 +22,12 @@ from ccs.exchange.notes import Here, Note, part
 from ccs.model.job import Job
 from ccs.model.record import Part, Record
 from ccs.model.task import Task
-from ccs.text import shorten
+from ccs.text import plain, shorten
 
 MOST_BYTES = 64 << 20
 MOST_TASKS = 20_000
 _LONGEST_COMPLAINT = 500
+_BREAKS = frozenset("\t\n\u2028\u2029")
 
 R = TypeVar("R", Job, Task)
 
@@ -136,7 +137,7 @@ def _task(
 def _checked(kind: type[R], fields: Mapping[str, Any], now: datetime, notes: list[Note]) -> R:
     record = kind.checked({**fields, "created_at": now, "updated_at": now})
     notes += [Note(shorten(path, 60), "not known here, left out") for path in _strip(record)]
-    if not record.name.isprintable():
+    if plain(record.name) != record.name or not _BREAKS.isdisjoint(record.name):
         raise InvalidInput("name: must have no control characters")
     for text in _texts(record.record()):
         if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):

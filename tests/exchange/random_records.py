@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from ccs.model.job import Job
 from ccs.model.task import RETRIABLE, Task
+from ccs.text import plain
 
 NOW = datetime(2026, 11, 20, 10, 0, 30, tzinfo=UTC)
 WINDOWS = ["five_hour", "seven_day"]
 
 ids = st.uuids(version=4).map(str)
-words = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=12)
-names = words.filter(str.strip)
+words = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=12)
+names = words.map(plain).filter(str.strip)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
     lambda one: one.replace(tzinfo=UTC, microsecond=0)

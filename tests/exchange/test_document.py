@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 from zoneinfo import ZoneInfo
 
+import prior_files as files
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -208,6 +209,12 @@ def test_what_is_changed_by_hand_in_the_common_keys_counts(name, prompt):
     (parcel,) = reading.read(found, HERE, NOW)
     (read,) = parcel.tasks
     assert (read.name, read.prompt, read.verify) == (name, prompt, "make")
+
+
+@pytest.mark.parametrize("name", ["夜　間", "nuit\xa0blanche", "👨\u200d👩\u200d👧", "naïve"])
+def test_a_name_of_any_script_comes_as_it_is(name):
+    (parcel,) = reading.read(files.exported(job=files.job(name=name)), HERE, NOW)
+    assert parcel.job.name == name
 
 
 def test_a_directory_that_is_changed_by_hand_counts_beside_what_only_ccs_knows_of_it():
