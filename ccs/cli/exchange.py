@@ -14,7 +14,9 @@ from ccs.cli.output import Output
 from ccs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from ccs.engine.exchange import How, Plan
+    from datetime import datetime
+
+    from ccs.engine.exchange import Plan
     from ccs.exchange.reading import Parcel
     from ccs.model.job import Job
     from ccs.model.task import Task
@@ -40,7 +42,7 @@ def export(job: str | None, path: str | None, everything: bool) -> None:
     if everything == (job is not None):
         raise InvalidInput("give a JOB or --all")
     store, now = params.store(), params.now()
-    exported = verbs.one(store, job, now) if job else verbs.everything(store, now)
+    exported = verbs.everything(store, now) if job is None else verbs.one(store, job, now)
     if path is None or path == "-":
         click.echo(exchangefile.text(exported), nl=False)
         return
@@ -92,7 +94,7 @@ def import_(
         raise InvalidInput("give one FILE")
     how = exchange.How(keep_ids, force, enable, dict(map(_pair, profiles)))
     store, now = params.store(), params.now()
-    parcels = _loaded(path)
+    parcels = _loaded(path, now)
     if not keep_ids:
         parcels = exchange.with_new_ids(parcels)
     plan = exchange.look(store, parcels, how, now)
@@ -102,7 +104,7 @@ def import_(
             question = f"Enable {output.counted(len(plan.enabled), 'task')}?"
             params.confirm(question, yes, "nothing was imported")
         plan = exchange.bring(store, parcels, how, now)
-        _tell_next(plan, how, out)
+        _tell_next(plan, out)
     _show(plan, dry_run, out)
 
 
@@ -132,7 +134,7 @@ def tell_dangers(found: Sequence[tuple[str, list[str]]], out: Output) -> None:
             out.say(f"look at {name}: {danger}")
 
 
-def _tell_next(plan: Plan, how: How, out: Output) -> None:
+def _tell_next(plan: Plan, out: Output) -> None:
     came = f"{output.counted(len(plan.jobs), 'job')} and {output.counted(len(plan.tasks), 'task')}"
     resting = plan.tasks and not plan.enabled
     out.say(f"imported {came}" + ("; when they are right: ccs tasks enable ID" * bool(resting)))
@@ -162,12 +164,12 @@ def _show(plan: Plan, dry_run: bool, out: Output) -> None:
     out.record(shown)
 
 
-def _loaded(path: str) -> list[Parcel]:
+def _loaded(path: str, now: datetime) -> list[Parcel]:
     from ccs.engine import exchangefile
 
     if path == "-":
-        return exchangefile.load_stream(sys.stdin.buffer, os.environ, params.now())
-    return exchangefile.load(path, os.environ, params.now())
+        return exchangefile.load_stream(sys.stdin.buffer, os.environ, now)
+    return exchangefile.load(path, os.environ, now)
 
 
 def _pair(words: str) -> tuple[str, str]:
