@@ -204,11 +204,11 @@ tasks.add_command(taskedit.duplicate)
 @click.argument("task")
 @params.output_options
 def approve(task: str, out: Output) -> None:
-    """Agree to the hooks and MCP servers that the task's directory has now.
+    """Agree to the client's settings and MCP servers that the task's directory has now.
 
     Runs wait when these have changed since the task was made or last approved: what a repository
-    starts by itself runs with the task's permissions. Look at .claude/settings*.json and .mcp.json
-    there first.
+    starts by itself runs with the task's permissions. Look first at .claude/settings*.json there
+    and at the repository's top, and at .mcp.json there and in each directory above.
     """
     from ccs.engine import tasks as verbs
 

@@ -1,6 +1,7 @@
-"""A repository whose hooks or MCP servers changed since its task was made waits for a person.
+"""A repository that changed what it starts by itself since its task was made waits for a person.
 
-What it runs by itself would run with the task's permissions. The supervisor looks, because a tick
+What it starts runs with the task's permissions. The tools that it allows count only where the
+task does not allow everything anyway. The supervisor looks, because a tick
 touches no path outside the store; the run it holds knows what was seen, so the plan needs no look.
 Lean.
 """
@@ -21,16 +22,18 @@ def withheld(asked: dict[str, Any]) -> str | None:
     if not asked["approved"] or not asked["cwd"]:
         return None
     seen = seen_in(asked["cwd"])
-    return None if seen in asked["approved"] else seen
+    everything = _everything_allowed(asked)
+    known = any(trust.agree(one, seen, everything) for one in asked["approved"])
+    return None if known else seen
 
 
 def is_new_in(worktree: str, asked: dict[str, Any]) -> bool:
-    """Whether a worktree has hooks or servers that its repository, which was approved, has not."""
+    """Whether a worktree adds to what its repository, which was approved, starts or allows."""
     main = asked["place"]["directory"]
     if not asked["approved"] or not main or worktree == main:
         return False
     try:
-        return trust.adds_to(worktree, main)
+        return trust.adds_to(worktree, main, _everything_allowed(asked))
     except (OSError, ValueError):
         return True
 
@@ -40,3 +43,7 @@ def seen_in(directory: str) -> str:
         return trust.fingerprint(os.path.expanduser(directory))
     except (OSError, ValueError) as error:
         return f"unreadable: {error}"[:200]
+
+
+def _everything_allowed(asked: dict[str, Any]) -> bool:
+    return bool(asked["task"].get("permissions", "bypass") == "bypass")

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 _NOT_APPROVED = (
-    "the worktree has hooks or MCP servers that its repository has not: look at them, and merge "
-    "them or take them out"
+    "the worktree has hooks, MCP servers or other settings that its repository has not: look at "
+    "them, and merge them or take them out"
 )
 
 

@@ -15,7 +15,7 @@ SENTENCES: dict[tuple[str, str | None], str] = {
     ("upcoming", "concurrency"): "It waits for a place: as many runs go on as may at once.",
     ("upcoming", "hours"): "It waits for the hours in which it may start.",
     ("upcoming", "retry"): "It waits for the pause before another try to pass.",
-    ("upcoming", "approval"): "It waits: its repository's hooks changed (ccs tasks approve).",
+    ("upcoming", "approval"): "It waits: what its repository starts changed (ccs tasks approve).",
     ("running", None): "It is running.",
     ("success", None): "It succeeded.",
     ("success", "denied"): "It succeeded, but was denied some of the tools it asked for.",

@@ -36,7 +36,12 @@ def change(repository, name=".claude/settings.json", content=HOOKS):
     [
         (".claude/settings.json", HOOKS),
         (".claude/settings.local.json", HOOKS),
+        (".claude/settings.json", {"apiKeyHelper": "make key"}),
+        (".claude/settings.json", {"env": {"BASH_ENV": "evil.sh"}}),
+        (".claude/settings.json", {"disableAllHooks": False}),
+        (".claude/settings.json", {"somethingNew": {"command": "make"}}),
         (".mcp.json", {"mcpServers": {"x": {"command": "sh"}}}),
+        ("../.mcp.json", {"mcpServers": {"x": {"command": "sh"}}}),
         (".mcp.json", "{"),
     ],
 )
@@ -54,6 +59,30 @@ def test_settings_that_start_nothing_are_nobody_s_business(night, made, reposito
     change(repository, content=content)
     [run_id] = night.tick("20 10:15").launched
     assert night.started(run_id)
+
+
+@pytest.mark.parametrize("name", [".claude/settings.json", ".claude/settings.local.json"])
+def test_what_they_allow_counts_for_a_task_that_may_not_do_everything(
+    night, made, repository, name
+):
+    tasks.update(night.store, made.id, {"permissions": "default"}, at("20 10:05"))
+    change(repository, name, {"permissions": {"allow": ["Bash"]}})
+    [run_id] = night.tick("20 10:15").launched
+    assert not night.started(run_id)
+
+
+def test_local_settings_are_read_at_the_top_of_the_main_repository_too(tmp_path):
+    main, tree = tmp_path / "main", tmp_path / "tree"
+    for place in (main / ".claude", main / ".git/worktrees/tree", tree / "deep"):
+        place.mkdir(parents=True)
+    (main / ".git/worktrees/tree/commondir").write_text("../..\n")
+    (tree / ".git").write_text(f"gitdir: {main}/.git/worktrees/tree\n")
+    before = trust.fingerprint(str(tree / "deep"))
+    change(main, ".claude/settings.local.json")
+    assert trust.fingerprint(str(tree / "deep")) != before
+    assert not trust.adds_to(str(tree), str(main), everything_allowed=False)
+    change(tree, ".mcp.json", {"mcpServers": {}})
+    assert trust.adds_to(str(tree), str(main), everything_allowed=True)
 
 
 def test_approved_it_goes_on_and_the_next_run_too(night, made, repository):
