@@ -1,7 +1,8 @@
 """A question put to another program: one process, a time limit, and nothing of it left behind.
 
 It may hang, print without end or leave children, so all of its group is ended with it when its
-time is up, and all that carries its marker, whatever session that made itself. Lean.
+time is up, and all that carries its marker, whatever session that made itself. Once it has ended by
+itself, what it left running may keep its pipes and is not waited for. Lean.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _CHUNK = 1 << 16
 # How long it may take to notice that nobody waits any more, and for what was killed to be gone.
 _ATTENTION = 0.5
 _GONE_WITHIN = 2.0
+# What was written before the end is there at once.
+_LINGER = 1.0
 
 
 class Answer:
@@ -74,7 +77,7 @@ def ask(
                 _put(child, question)
             heads = {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
             wait = _Wait(deadline, seconds, given_up)
-            fault = _read(heads, wait) or _end(child, wait)
+            fault = _read(child, heads, wait) or _end(child, wait)
             code = child.returncode
         finally:
             if child.returncode is None:
@@ -102,8 +105,7 @@ class _Wait:
         return ""
 
     def step(self) -> float:
-        left = max(self._deadline - time.monotonic(), 0)
-        return left if self._given_up is None else min(left, _ATTENTION)
+        return min(max(self._deadline - time.monotonic(), 0), _ATTENTION)
 
 
 def _put(child: subprocess.Popen[bytes], question: bytes) -> None:
@@ -115,13 +117,19 @@ def _put(child: subprocess.Popen[bytes], question: bytes) -> None:
         pass  # it did not want to know; what it says instead is read all the same
 
 
-def _read(heads: dict[int, bytearray], wait: _Wait) -> str:
-    """Both pipes to their ends, or until the time or the patience is over; in words if that."""
+def _read(child: subprocess.Popen[bytes], heads: dict[int, bytearray], wait: _Wait) -> str:
+    """Both pipes to their ends, or to the child's; or until the time or the patience is over, in
+    words if that."""
+    ended_at: float | None = None
     with selectors.DefaultSelector() as selector:
         for fd in heads:
             selector.register(fd, selectors.EVENT_READ)
         while selector.get_map():
-            if over := wait.over():
+            if child.poll() is not None:
+                ended_at = ended_at or time.monotonic()
+                if time.monotonic() - ended_at >= _LINGER:
+                    return ""
+            elif over := wait.over():
                 return over
             for key, _ in selector.select(wait.step()):
                 chunk = os.read(key.fd, _CHUNK)

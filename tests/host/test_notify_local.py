@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import types
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_a_command_that_hangs_is_ended_with_its_children(tmp_path):
     child = int((tmp_path / "child").read_text())
     stat = Path(f"/proc/{child}/stat")
     assert not stat.exists() or ") Z " in stat.read_text()
+
+
+def test_a_command_that_leaves_something_running_with_its_pipes_has_ended_well(tmp_path):
+    line = f"sleep 60 & echo $! > {tmp_path}/child"
+    try:
+        assert notify.command(line, b"", {}, dict(os.environ), 30) == "sh ended well"
+    finally:
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 def test_a_command_that_is_not_there_is_named(tmp_path):
