@@ -1,8 +1,8 @@
 """Delivering what is owed, in a child of the tick, under a lock of its own.
 
 Each entry that is due is sent, and taken out once it was. A failure comes again after 1, 2, 4, ...
-minutes, at most an hour; after a day it is given up, for `ccs health` to say. A server that does
-not answer is asked once for all that it would get.
+minutes, at most an hour; after a day, or where the answer would stay the same, it is given up, for
+`ccs health` to say. A server that does not answer is asked once for all that it would get.
 
 Killed between the delivery and its record, an entry is sent again under the same id. The pings of
 one address go in their order, or a late `fail` would undo a later success; a start whose run has
@@ -28,13 +28,14 @@ from ccs.notify import forms
 from ccs.store.lock import Lock
 from ccs.store.owed import Notices, Owed, tries
 from ccs.store.store import Store
-from ccs.text import MASK
+from ccs.text import MASK, shorten
 from ccs.usage.window import moment
 
 Record = dict[str, Any]
 
 # Of one child; what is left is for the child of a later tick.
 _PATIENCE = 240.0
+_LONGEST_ERROR = 240
 _BEFORE_ITS_END = ("start", "resume")
 
 
@@ -53,9 +54,9 @@ class _Pass:
         self.owed = Owed(store.home)
         self.told = store.settings().notifications
         self.until = clock.monotonic() + _PATIENCE
-        # Channels nobody answers at, and those whose earlier ping still waits.
+        # Channels nobody answers at, and the addresses in them whose earlier ping still waits.
         self.silent: dict[str, tuple[str, str]] = {}
-        self.waiting: set[str] = set()
+        self.waiting: set[tuple[str, str]] = set()
 
     def run(self) -> None:
         owed = self.owed.read().owed
@@ -71,14 +72,15 @@ class _Pass:
         if channel is None:
             self._change(lambda it: it.give_up(entry["id"], f"there is no channel {name!r}"))
             return
+        address = (name, forms.address(channel, forms.Message(entry, zone_of(self.told))))
         if channel.kind == "ping":
             if _begins(entry) and (name, _run_of(entry)) in ended:
                 self._change(lambda it: it.settle(entry["id"]))
                 return
-            if name in self.waiting:
+            if address in self.waiting:
                 return
         if due_at(entry, now) > now:
-            self.waiting.add(name)
+            self.waiting.add(address)
             return
         if name in self.silent:
             at, error = self.silent[name]
@@ -87,7 +89,7 @@ class _Pass:
         try:
             send(channel, self._composed(entry), zone_of(self.told), self.environment)
         except CcsError as error:
-            self._fail(name, entry, error)
+            self._fail(address, entry, error)
         else:
             self._change(lambda it: it.settle(entry["id"]))
 
@@ -101,15 +103,16 @@ class _Pass:
         found = digest.of(self.store, since, until)
         return {**entry, "facts": forms.digest(found, zone_of(self.told))}
 
-    def _fail(self, name: str, entry: Record, error: CcsError) -> None:
+    def _fail(self, address: tuple[str, str], entry: Record, error: CcsError) -> None:
         now = self.clock.now()
         at = instant.text(now + forms.back_off(tries(entry) + 1))
         if getattr(error, "silent", False):
-            self.silent[name] = (at, error.message)
-        if forms.is_final(moment(entry.get("at")) or now, now):
+            self.silent[address[0]] = (at, error.message)
+        refused = getattr(error, "refused", False)
+        if refused or forms.is_final(moment(entry.get("at")) or now, now):
             self._change(lambda it: it.give_up(entry["id"], error.message))
             return
-        self.waiting.add(name)
+        self.waiting.add(address)
         self._change(lambda it: it.postpone(entry["id"], at, error.message, tried=True))
 
     def _change(self, what: Callable[[Notices], None]) -> None:
@@ -120,9 +123,9 @@ def send(channel: Channel, entry: Record, where: ZoneInfo, environment: Mapping[
     """How it went, in words. Raises CcsError; neither holds a secret of the channel."""
     message = forms.Message(entry, where)
     try:
-        return _masked(_sent(channel, message, environment), channel)
+        return _masked(_sent(channel, message, environment), channel, message)
     except CcsError as error:
-        error.message = _masked(error.message, channel)
+        error.message = shorten(_masked(error.message, channel, message), _LONGEST_ERROR)
         raise
 
 
@@ -141,8 +144,8 @@ def _sent(channel: Channel, message: forms.Message, environment: Mapping[str, st
     return out.post(request.url, request.body, request.headers)
 
 
-def _masked(words: str, channel: Channel) -> str:
-    for secret in forms.hidden(channel):
+def _masked(words: str, channel: Channel, message: forms.Message) -> str:
+    for secret in forms.hidden(channel, message):
         words = words.replace(secret, MASK)
     return words
 

@@ -26,6 +26,8 @@ T = TypeVar("T")
 WEB_SECONDS = 10.0
 _DESKTOP_SECONDS = 20.0
 _MOST_READ = 4096
+# Of the answers that blame the question: too slow, too early, too many.
+_PASSING = (408, 425, 429)
 # `run argv` gets the words behind the script as data. The title begins with a letter, so none of
 # them is taken for an option.
 _OSASCRIPT = (
@@ -45,13 +47,19 @@ $shown.Dispose()
 
 
 class NotDelivered(CcsError):
-    """`silent`: nobody answered at all, so the next message would fare no better now."""
+    """`silent`: nobody answered at all, so the next message would fare no better now. `refused`:
+    the answer would be the same another time. The message holds what was answered at any length:
+    cut before its secrets are out, it would keep half of one.
+    """
 
     code = "not_delivered"
 
-    def __init__(self, message: str, hint: str = "", silent: bool = False) -> None:
+    def __init__(
+        self, message: str, hint: str = "", silent: bool = False, refused: bool = False
+    ) -> None:
         super().__init__(message, hint)
         self.silent = silent
+        self.refused = refused
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float = WEB_SECONDS) -> str:
@@ -78,14 +86,16 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float = WEB
         status, content = _within(seconds, exchange)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotDelivered(_reason(error), silent=True) from None
-    words = shorten(content.decode("utf-8", "replace"), 200)
+    words = _on_a_line(content)
     if 200 <= status < 300:
         return f"answered {status}"
     if 300 <= status < 400:
         raise NotDelivered(
             f"answered {status}, which leads elsewhere", "give the channel the final address"
         )
-    raise NotDelivered(f"answered {status}: {words}" if words else f"answered {status}")
+    refused = 400 <= status < 500 and status not in _PASSING
+    told = f"answered {status}: {words}" if words else f"answered {status}"
+    raise NotDelivered(told, refused=refused)
 
 
 def command(
@@ -167,9 +177,13 @@ def _asked(
     except (OSError, ValueError) as error:
         raise NotDelivered(f"{name}: {_reason(error)}") from None
     if answer.fault:
-        said = shorten((answer.err or answer.out).decode("utf-8", "replace"), 200)
+        said = _on_a_line(answer.err or answer.out)
         raise NotDelivered(f"{name}: {answer.fault}" + (f": {said}" if said else ""))
     return f"{name} ended well"
+
+
+def _on_a_line(said: bytes) -> str:
+    return shorten(said.decode("utf-8", "replace"), len(said))
 
 
 def _shell(line: str) -> list[str]:

@@ -86,13 +86,14 @@ class Channel(Part):
         return self
 
     def masked(self) -> dict[str, Any]:
-        """As it may be shown: where it leads is hidden, of a command only the program is left."""
+        """As it may be shown: where it leads is hidden, and of a command all but the program; in a
+        line for the shell nobody can tell which word that is."""
         shown = self.record()
         for secret in ("url", "token"):
             shown[secret] = MASK if shown[secret] else None
         if self.command:
-            words = self.command if isinstance(self.command, list) else self.command.split()
-            shown["command"] = " ".join([*words[:1], *[MASK] * (len(words) > 1)])
+            words = self.command if isinstance(self.command, list) else []
+            shown["command"] = " ".join([*words[:1], *[MASK] * (len(words) != 1)])
         known = type(self).model_fields
         return {name: value for name, value in shown.items() if name in known}
 

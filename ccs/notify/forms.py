@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from ccs import __version__, duration, instant
@@ -20,6 +20,8 @@ TEST = "test"
 _LONGEST_TITLE = 200
 _LONGEST_TEXT = 3000  # of bytes; ntfy takes 4096 in all, and a lock screen shows a hundred
 LONGEST_WAIT = timedelta(hours=1)
+_SHORTEST_SECRET = 8  # of a command's words: a mask for every "-s" would leave nothing to read
+_ANY_TASK = "{task}"  # in an address, for one of each task
 _URGENT = ("failure", "alarm")
 _WORDS = {
     "start": "{name} started",
@@ -112,7 +114,7 @@ class Request:
 
 def request(channel: Channel, message: Message) -> Request | None:
     """None: this kind of channel has nothing to say to such an event."""
-    url = (channel.url or "").replace("{task}", _slug(message.run))
+    url = address(channel, message)
     form = "application/json"
     if channel.kind == "ping":
         suffix = _PINGS.get(message.event)
@@ -135,13 +137,33 @@ def request(channel: Channel, message: Message) -> Request | None:
     return Request(url, body, headers)
 
 
-def hidden(channel: Channel) -> list[str]:
+def address(channel: Channel, message: Message) -> str:
+    """Of the channel for this task: a secret."""
+    return (channel.url or "").replace(_ANY_TASK, _slug(message.run))
+
+
+def hidden(channel: Channel, message: Message) -> list[str]:
     """The parts of a channel that must not stand in any message, longest first."""
-    found = [channel.url or "", channel.token or ""]
+    found = [channel.token or "", *_words(channel.command)]
+    for url in (channel.url or "", address(channel, message)):
+        found.append(url)
+        if url and channel.kind != "apprise":
+            parts = urlsplit(url)
+            found += [parts.path, parts.path.strip("/"), parts.query]
     if channel.url and channel.kind != "apprise":
         parts = urlsplit(channel.url)
-        found += [parts.path, parts.path.strip("/"), parts.query, _topic(channel.url)[1]]
+        own = [one for one in parts.path.split("/") if one != _ANY_TASK]
+        own += [value for _, value in parse_qsl(parts.query)]
+        found += [part for one in own for part in (one, unquote(one), *one.split(_ANY_TASK))]
     return sorted({one for one in found if len(one) > 3}, key=len, reverse=True)
+
+
+def _words(command: str | list[str] | None) -> list[str]:
+    """Of a command, those long enough to be a secret, and what stands behind a `=` in one."""
+    words = command.split() if isinstance(command, str) else (command or [])[1:]
+    words = [one.strip("'\"") for one in words]
+    words += [one.partition("=")[2].strip("'\"") for one in words]
+    return [one for one in words if len(one) >= _SHORTEST_SECRET]
 
 
 def back_off(tries: int) -> timedelta:

@@ -31,6 +31,7 @@ class World:
         self.ticks = ticks
         self.store = ticks.store
         self.down = self.refuses = False
+        self.answers: dict[str, NotDelivered] = {}
         self.asked: list[str] = []
         self.got: list[tuple[str, str]] = []
         self.ids: list[str] = []
@@ -38,9 +39,12 @@ class World:
         monkeypatch.setattr(notify, "detached", self._child)
         monkeypatch.setattr(deliver.out, "post", self._post)
 
-    def settings(self, *channel_names: str, kind: str = "webhook", **told: Any) -> None:
+    def settings(
+        self, *channel_names: str, kind: str = "webhook", path: str = "", **told: Any
+    ) -> None:
         made = [
-            {"name": one, "kind": kind, "url": f"http://h/{one}-secret"} for one in channel_names
+            {"name": one, "kind": kind, "url": f"http://h/{one}-secret{path}"}
+            for one in channel_names
         ]
         fields = {"timezone": "UTC", "channels": made, **told}
         self.store.write_settings(Settings.checked({"notifications": fields}))
@@ -65,6 +69,9 @@ class World:
         self.asked.append(url)
         if self.down:
             raise NotDelivered(f"no way to {url}", silent=True)
+        for part, answer in self.answers.items():
+            if part in url:
+                raise answer
         if self.refuses:
             raise NotDelivered("answered 500")
         event = json.loads(body)["event"] if body.startswith(b"{") else ""
@@ -245,7 +252,37 @@ def test_a_message_that_is_refused_does_not_keep_the_others_back(world):
     assert len(world.asked) == 2
 
 
+def test_what_would_be_refused_again_is_given_up_at_once(world):
+    world.settings("phone", on_failure=["phone"])
+    world.failed(launched(world))
+    world.answers["phone"] = NotDelivered("answered 404", refused=True)
+    world.deliver()
+    assert world.owed == []
+    assert untold.words(world.store) == ["1 notification to 'phone' given up: answered 404"]
+
+
+@pytest.mark.parametrize("long", ["", "x" * 190])
+def test_no_answer_brings_a_secret_into_the_store(world, long):
+    world.settings("phone", on_failure=["phone"], path="/{task}/deep-secret?key=its-secret")
+    world.failed(launched(world, name="nightly"))
+    said = f"answered 500: {long} no phone-secret/nightly/deep-secret, key 'its-secret'"
+    world.answers["phone"] = NotDelivered(f"{said} at http://h/phone-secret/nightly/deep-secret")
+    world.deliver()
+    (entry,) = world.owed
+    assert entry["error"].startswith("answered 500")
+    assert "secret"[:3] not in entry["error"].replace("answered", "")
+
+
 class TestPings:
+    def test_an_address_that_fails_keeps_back_no_other_of_its_channel(self, world):
+        world.settings("check", kind="ping", path="/{task}", on_failure=["check"])
+        world.answers["bad"] = NotDelivered("answered 500")
+        world.store.tasks.put(task(1, name="bad"), task(2, name="good"))
+        for run_id in world.ticks.tick("20 10:15").launched:
+            world.failed(run_id)
+        world.deliver()
+        assert [url for _, url in world.got] == ["http://h/check-secret/good/fail"]
+
     def test_they_go_in_their_order_so_that_an_old_failure_undoes_no_success(self, world):
         world.settings("check", kind="ping", on_success=["check"], on_failure=["check"])
         world.failed(launched(world))

@@ -160,3 +160,13 @@ def test_what_is_no_http_is_no_success(line):
     with pytest.raises(NotDelivered):
         notify.post(address(line), b"", {})
     thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"), [(404, True), (401, True), (408, False), (429, False), (500, False)]
+)
+def test_whether_it_would_say_so_again_is_told(server, status, refused):
+    server.answer = (status, {}, b"")
+    with pytest.raises(NotDelivered) as raised:
+        notify.post(server.url(), b"{}", {})
+    assert raised.value.refused is refused

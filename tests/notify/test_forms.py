@@ -146,10 +146,10 @@ def test_what_leads_to_a_channel_is_hidden_wherever_it_is_shown():
     told = Notifications.checked({"channels": [it.record()]})
     for shown in (str(it.masked()), repr(it), repr(told), str(told.masked())):
         assert "secret" not in shown
-    assert "very-secret-topic" in forms.hidden(it)
-    assert channel("command", command="curl -H 'token: s3cret' h").masked()["command"] == (
-        "curl ********"
-    )
+    assert "very-secret-topic" in forms.hidden(it, said("failure"))
+    for line in ("curl -H 'token: s3cret' h", "TOKEN=s3cret curl h", "TOKEN='a s3cret' curl"):
+        assert channel("command", command=line).masked()["command"] == "********"
+    assert channel("command", command=["curl"]).masked()["command"] == "curl"
     assert "s3cret" not in str(channel("command", command=["curl", "s3cret"]).masked())
 
 
