@@ -19,6 +19,7 @@ COLUMNS: list[Column] = [
     ("NAME", lambda job: job["name"]),
     ("STATUS", lambda job: job["status"]),
     ("TASKS", lambda job: len(job["task_order"])),
+    ("PERMISSIONS", lambda job: ", ".join(job["permissions"])),
     ("DIRECTORY", lambda job: job["working_directory"]["path"]),
 ]
 
@@ -53,8 +54,16 @@ def jobs() -> None:
 @jobs.command("list")
 @params.output_options
 def list_(out: Output) -> None:
-    """List jobs."""
-    out.records("jobs", [one.record() for one in params.listed(params.store().jobs, out)], COLUMNS)
+    """List jobs. Those with bypass permissions have tasks that may do anything you may do."""
+    store = params.store()
+    found: dict[str, set[str]] = {}
+    for task in store.tasks.read().records:
+        found.setdefault(task.job_id or "", set()).add(task.permissions)
+    shown = [
+        {**one.record(), "permissions": sorted(found.get(one.id, ()))}
+        for one in params.listed(store.jobs, out)
+    ]
+    out.records("jobs", shown, COLUMNS)
 
 
 @jobs.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,8 @@ COLUMNS: list[Column] = [
     ("ID", output.short_id),
     ("TASK", lambda run: run["task_name"]),
     ("STATUS", lambda run: run["status"]),
-    ("SCHEDULED", lambda run: output.moment(run["scheduled_time"])),
+    ("PERMISSIONS", lambda run: run.get("permissions") or ""),
+    ("SCHEDULED", lambda run: output.brief(run["scheduled_time"])),
 ]
 
 
@@ -28,7 +28,7 @@ COLUMNS: list[Column] = [
 @click.option("--older-than", metavar="SPAN", help="What ended within this span stays: 30d.")
 @click.option("--compress-logs", metavar="SPAN", help="Compress logs that are older than this: 7d.")
 @click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask. Only a terminal is asked.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @params.output_options
 def prune(
     keep: int | None,
@@ -66,14 +66,18 @@ def prune(
 
 def _delete(store: Store, rule: Rule, dry_run: bool, yes: bool, out: Output) -> None:
     from ccs.engine import prune as verbs
+    from ccs.report import runlist
 
     now = params.now()
     old = verbs.prunable(store, rule, now)
+    trust = runlist.Trust(store)
+    records = [trust.record(run) for run in old]
     if not dry_run:
-        if old and sys.stdin.isatty():
+        if old:
             params.confirm(f"Delete {output.counted(len(old), 'run')} and what was logged?", yes)
-        old = verbs.prune(store, rule, now)
+        gone = {run.id for run in verbs.prune(store, rule, now)}
+        records = [one for one in records if one["id"] in gone]
     done = "would delete" if dry_run else "deleted"
-    out.say(f"{done} {output.counted(len(old), 'run')}")
+    out.say(f"{done} {output.counted(len(records), 'run')}")
     if dry_run or out.format != "table":
-        out.records("runs", [run.record() for run in old], COLUMNS)
+        out.records("runs", records, COLUMNS)

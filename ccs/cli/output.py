@@ -22,6 +22,7 @@ Record = Mapping[str, Any]
 Column = tuple[str, Callable[[Record], Any]]
 FORMATS = ("auto", "table", "json", "jsonl", "ids")
 _NARROWEST = 8
+_ROOMY = 110
 
 
 class Output:
@@ -81,6 +82,11 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+def is_narrow() -> bool:
+    """Whether it is a terminal on which a list has to make do with less."""
+    return sys.stdout.isatty() and shutil.get_terminal_size().columns < _ROOMY
+
+
 def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
     """Fits the terminal by shortening its widest column; whole when piped."""
     import tabulate
@@ -100,9 +106,9 @@ def _fit(rows: list[list[str]], heads: list[str], width: int) -> None:
     while sum(widths) + 2 * (len(widths) - 1) > width:
         widest = widths.index(max(widths))
         if widths[widest] <= _NARROWEST:
-            return
+            break
         widths[widest] -= 1
-    for row in rows:
+    for row in (*rows, heads):
         row[:] = [shorten(cell, most) for cell, most in zip(row, widths, strict=True)]
 
 
@@ -152,6 +158,12 @@ def moment(value: str | None) -> str:
         return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     except ValueError:
         return value
+
+
+def brief(value: str | None) -> str:
+    """A moment on a narrow terminal: without year, seconds and zone."""
+    told = moment(value)
+    return told[5:16] if is_narrow() and told != value else told
 
 
 def ending(run: Record) -> str:

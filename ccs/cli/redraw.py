@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ccs.engine.clock import Clock
 
 _SECONDS = 2.0
+# Without wrapping a line that is too long, whatever its letters are wide, costs its end only.
+_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 _HOME, _CLEAR, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 
 
@@ -25,10 +27,15 @@ def redraw(frame: Callable[[int], str], clock: Clock) -> None:
         raise InvalidInput(
             "--watch needs a terminal", "follow one run: ccs runs log -f; wait: ccs runs wait"
         )
-    click.echo(_CLEAR, nl=False)
-    while True:
-        lines = frame(shutil.get_terminal_size().lines).split("\n")
-        # Over what stands there, without clearing it first: that would flicker.
-        drawn = "".join(f"{line}{_TO_LINE_END}\n" for line in lines)
-        click.echo(_HOME + drawn + _TO_END, nl=False)
-        clock.sleep(_SECONDS)
+    click.echo(_NO_WRAP + _CLEAR, nl=False)
+    try:
+        while True:
+            size = shutil.get_terminal_size()
+            # One line stays free, or the terminal would scroll.
+            lines = frame(size.lines).split("\n")[: max(size.lines - 1, 1)]
+            # Over what stands there, without clearing it first: that would flicker.
+            drawn = "".join(f"{line[: size.columns]}{_TO_LINE_END}\n" for line in lines)
+            click.echo(_HOME + drawn + _TO_END, nl=False)
+            clock.sleep(_SECONDS)
+    finally:
+        click.echo(_WRAP, nl=False)

@@ -65,13 +65,16 @@ def test_bypass_is_marked_in_every_list(ccs):
     free = ccs.task("x", "--name", "free", "--cron", "0 3 * * *")
     ccs.task("x", "--name", "bound", "--permissions", "plan", "--cron", "0 3 * * *")
     for name in ("free", "bound"):
+        ccs.ok("jobs", "create", "--name", f"{name} job")
+        ccs.ok("tasks", "update", name, "--job", f"{name} job")
         ccs.ok("tasks", "run", name, "--wait")
-    for words in (("tasks", "list"), ("runs", "list"), ("plan",)):
+    ran = [run["id"] for run in ccs.recorded()]
+    lists = (("tasks", "list"), ("runs", "list"), ("plan",), ("jobs", "list"))
+    old = (("runs", "wait", *ran), ("runs", "prune", "--keep", "0", "--dry-run"))
+    for words in (*lists, *old):
         lines = ccs.ok(*words, "-o", "table").out.splitlines()
-        assert {"bypass"} == {
-            word for line in lines if "free" in line for word in line.split() if word == "bypass"
-        }
-        assert not any("bypass" in line for line in lines if "bound" in line)
+        assert any("bypass" in line.split() for line in lines if "free" in line)
+        assert not any("bypass" in line.split() for line in lines if "bound" in line)
     # As it ran, whatever was changed since.
     ccs.ok("tasks", "update", free, "--permissions", "plan")
     shown = {one["task_name"]: one["permissions"] for one in ccs.ok("runs", "list").json["runs"]}
@@ -90,6 +93,29 @@ def test_a_watched_list_is_drawn_again_until_ctrl_c(ccs):
     assert terminal.end() == 130
     table = terminal.shown[terminal.shown.index("4c100030") :].partition("\x1b[J")[0]
     assert table.count("\n") <= 24
+
+
+def test_a_list_fits_a_terminal_of_eighty_columns(ccs):
+    fields = {"task_name": "a rather long name of a task", "status": "cancelled", "cost_usd": 1.5}
+    ccs.save("runs", recorded(1, **fields, reason="replaced", duration=4000))
+    terminal = Terminal(ccs, "runs", "list", COLUMNS="80")
+    assert terminal.end() == 0
+    lines = terminal.shown.splitlines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 80
+    assert "11-01 10:00" in lines[-1]
+
+
+@pytest.mark.parametrize("lines", ["1", "2", "3"])
+def test_a_pane_of_a_few_lines_shows_what_fits(ccs, lines):
+    ccs.save("runs", recorded(1))
+    terminal = Terminal(ccs, "runs", "list", "--watch", COLUMNS="20", LINES=lines)
+    terminal.until("\x1b[J")
+    terminal.interrupt()
+    assert terminal.end() == 130
+    drawn, _, rest = terminal.shown.partition("\x1b[J")
+    assert drawn.count("\n") <= max(int(lines) - 1, 1)
+    assert rest.endswith("\x1b[?7h") or "\x1b[?7h" in rest
 
 
 def test_what_cannot_be_drawn_over_is_not(ccs):
@@ -213,9 +239,10 @@ def test_old_runs_are_pruned_and_a_dry_run_prunes_none(ccs):
     assert [one["id"][4:8] for one in shown.json["runs"]] == ["0002", "0001"]
     assert shown.err == "would delete 2 runs\n"
     assert len(ccs.saved("runs")) == 5
-    assert ccs.ok("runs", "prune", "--keep", "3").err == "deleted 2 runs\n"
+    assert ccs.ok("runs", "prune", "--keep", "3", "-y").err == "deleted 2 runs\n"
     assert listed(ccs) == ["0005", "0004", "0003"]
     assert ccs("runs", "prune").code == 2
+    assert ccs("runs", "prune", "--keep", "0").code == 2  # there is nobody to ask
     assert ccs("runs", "prune", "--older-than", "then").code == 2
 
 
