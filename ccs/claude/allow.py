@@ -1,4 +1,5 @@
-"""Which permission rules let a refused tool call pass: as narrow as they can be told.
+"""Which permission rules let a refused tool call pass: as narrow as they can be told, so the very
+line of a shell where the rules' grammar can hold it.
 
 As tried with the client (2.1.329): each part of a shell line needs a rule of its own, a file that
 it writes needs an `Edit` rule, two slashes begin an absolute path, and what cannot be checked
@@ -10,25 +11,26 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from ccs.claude.values import mapping
 
-# What follows one of these says what it does, so all of that may be allowed at once.
-_WITH_VERBS = frozenset(
-    (
-        *("git", "gh", "npm", "pnpm", "yarn", "bun", "pip", "uv", "poetry", "cargo", "go"),
-        *("docker", "kubectl", "terraform", "systemctl", "make", "aws", "brew", "apt-get"),
-    )
-)
+# For a line that no rule can hold, such as one with a message that has commas: what these do is
+# said by their first words. Of `run`, `exec`, `config` and the like that is not true.
+_BY_FIRST_WORDS = ("git add", "git commit", "git tag", "gh issue create", "gh pr create")
 _WRITING = frozenset(("touch", "mkdir", "rm", "rmdir", "cp", "mv", "tee", "sed", "ln", "chmod"))
 EDITING = frozenset(("Edit", "MultiEdit", "NotebookEdit", "Write"))
 _SEARCHING = frozenset(("Glob", "Grep"))
 _QUOTED = re.compile(r"'[^']*'|\"[^\"$`\\]*\"")
 # Nothing the client could check: substitutions, patterns, here-documents, groups.
 _WILD = re.compile(r"[$`(){}\[\]*?~#\\\n!<\"']")
-_VERB = re.compile(r"[a-z][a-z0-9:_-]*")
-_JOINTS = frozenset(("&&", "||", ";", "|", "&"))
+_JOINTS = frozenset(("&&", "||", ";", "|"))
+_KEYWORDS = frozenset(
+    ("if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac")
+)
+_TO_A_FILE = (">", ">>", ">|")
+_ASSIGNED = re.compile(r"^(\w+=\S*\s+)+")
 # They mean something to the rule's own grammar, or would end it early.
 _UNFIT = re.compile(r"[(),*?\[\]{}!\\\n]")
 
@@ -47,6 +49,25 @@ def rules(tool: str, given: object, cwd: str | None) -> list[str]:
         host = _host(told.get("url"))
         return [f"WebFetch(domain:{host})"] if host else [tool]
     return [tool]
+
+
+def forbids(rule: str, tool: str, given: object) -> bool:
+    """Whether a rule of the task's own may be what refused it: no other rule lets that pass."""
+    told = mapping(given)
+    name, _, text = rule.strip().removesuffix(")").partition("(")
+    if not (name in (tool, "Edit" if tool in EDITING else tool) or tool.startswith(f"{name}__")):
+        return False
+    if not text:
+        return True
+    if tool == "Bash":
+        command = str(told.get("command"))
+        parts = [_ASSIGNED.sub("", one.strip()) for one in re.split(r"[;&|\n]+", command)]
+        pattern = f"{text.removesuffix(':*')}*" if text.endswith(":*") else text
+        return any(fnmatchcase(one, pattern) for one in (command, *parts))
+    if tool == "WebFetch":
+        return text == f"domain:{_host(told.get('url'))}"
+    path = told.get("notebook_path") or told.get("file_path") or told.get("path")
+    return fnmatchcase(f"/{path}", f"*/{text.lstrip('/.~')}")
 
 
 def _host(url: object) -> str | None:
@@ -96,14 +117,15 @@ def _of_shell(command: object, cwd: str | None) -> list[str]:
 
 def _of_part(words: list[str], command: str, cwd: str | None) -> list[str]:
     words, written = _redirected(words)
-    if not words or words[0] == "cd":  # with it, the client asks about each path
+    # After `cd` the client asks about each path.
+    if not words or words[0] == "cd" or words[0] in _KEYWORDS:
         return []
-    text = " ".join(words)
-    verb = words[0] in _WITH_VERBS and len(words) > 1 and _VERB.fullmatch(words[1])
-    if verb:
-        found = [f"Bash({words[0]} {words[1]}:*)"]
-    elif text in command and not _UNFIT.search(text):
+    text = _as_written(words, command)
+    first = next((one for one in _BY_FIRST_WORDS if " ".join(words).startswith(f"{one} ")), None)
+    if text is not None and not _UNFIT.search(text):
         found = [f"Bash({text})"]
+    elif first is not None:
+        found = [f"Bash({first}:*)"]
     else:
         return []
     for path in written:
@@ -111,25 +133,35 @@ def _of_part(words: list[str], command: str, cwd: str | None) -> list[str]:
         if not more:
             return []
         found += more
-    if not verb:
-        found += _outside(words, cwd)
-    return found
+    return found + _outside(words, cwd)
+
+
+def _as_written(words: list[str], command: str) -> str | None:
+    """With its own blanks: a rule holds for the line as it stands. None when a redirection is in
+    the midst of it.
+    """
+    there = re.search("[ \\t]+".join(map(re.escape, words)), command)
+    return there.group() if there else None
 
 
 def _redirected(words: list[str]) -> tuple[list[str], list[str]]:
-    """The words without redirections, and the files these write."""
+    """The words without redirections, and the files these write; no words when that cannot be
+    told, as of `&>`, or of an `&` that lets what stands before it go on beside the rest.
+    """
     kept: list[str] = []
     files: list[str] = []
     rest = iter(words)
     for word in rest:
-        if word.startswith(">"):
-            if kept and kept[-1].isdigit():
-                kept.pop()
-            target = next(rest, "").strip("'\"")
-            if word in (">", ">>") and target != "/dev/null":
-                files.append(target)
-        else:
+        if word.strip("|&;<>"):
             kept.append(word)
+            continue
+        if kept and kept[-1].isdigit():
+            kept.pop()
+        target = next(rest, "").strip("'\"")
+        if word in _TO_A_FILE:
+            files += [target] if target != "/dev/null" else []
+        elif word != ">&" or not target.isdigit():
+            return [], []
     return kept, files
 
 

@@ -31,10 +31,15 @@ COLUMNS: list[Column] = [
     ("REASON", _why),
     ("PERMISSIONS", lambda run: run.get("permissions") or ""),
     ("TRIGGER", lambda run: run["trigger"]),
-    ("SCHEDULED", lambda run: output.moment(run["scheduled_time"])),
+    ("SCHEDULED", lambda run: output.brief(run["scheduled_time"])),
     ("TOOK", _took),
     ("COST", lambda run: "" if run["cost_usd"] is None else f"${run['cost_usd']:.4f}"),
 ]
+_ROOMY_ONLY = ("TRIGGER", "COST")
+
+
+def _columns() -> list[Column]:
+    return [one for one in COLUMNS if not (output.is_narrow() and one[0] in _ROOMY_ONLY)]
 
 
 @click.group()
@@ -85,12 +90,14 @@ def list_(
         return [trust.record(run) for run in islice(runlist.chosen(store, wanted), most)]
 
     if not watch:
-        out.records("runs", found(limit), COLUMNS)
+        out.records("runs", found(limit), _columns())
         return
     from ccs.cli.redraw import redraw
 
-    # Two lines are the table's head; one stays free, or the terminal would scroll.
-    redraw(lambda height: output.table(found(min(limit, height - 3)), COLUMNS), params.clock())
+    def frame(height: int) -> str:  # two lines are the table's head, one stays free
+        return output.table(found(min(limit, max(0, height - 3))), _columns())
+
+    redraw(frame, params.clock())
 
 
 @runs.command()
@@ -107,6 +114,12 @@ def get(run: str, out: Output) -> None:
     if allowed is not None:
         task, rules = record["task_id"][:8], shlex.quote(",".join(allowed))
         out.say(f"to let that pass: ccs tasks update {task} --allowed-tools {rules}")
+    denials = record["permission_denials"]
+    if any("Bash" in denial["allow"] for denial in denials):
+        out.say("Bash alone allows every command: no narrower rule can hold that line")
+    if any(not denial["allow"] for denial in denials):
+        others = "the others" if allowed else "that"
+        out.say(f"no rule lets {others} pass: the task's mode or its --disallowed-tools forbid it")
 
 
 @runs.command()
@@ -117,6 +130,7 @@ def wait(runs: tuple[str, ...], timeout: str | None, out: Output) -> None:
     """Wait until the runs have ended; exit 5 unless all succeeded."""
     from ccs import duration
     from ccs.engine import runs as verbs
+    from ccs.report import runlist
 
     clock, store = params.clock(), params.store()
     left = None if timeout is None else duration.parse(timeout).total_seconds()
@@ -126,7 +140,8 @@ def wait(runs: tuple[str, ...], timeout: str | None, out: Output) -> None:
         left = None if deadline is None else max(0.0, deadline - clock.monotonic())
         ended.append(verbs.wait(store, one.id, clock, left))
         out.say(output.ending(ended[-1].record()))
-    out.records("runs", [one.record() for one in ended], COLUMNS)
+    trust = runlist.Trust(store)
+    out.records("runs", [trust.record(one) for one in ended], _columns())
     if any(one.status != "success" for one in ended):
         raise click.exceptions.Exit(EXIT_RUN_FAILED)
 

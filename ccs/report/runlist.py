@@ -44,32 +44,39 @@ class Trust:
 
     def __init__(self, store: Store) -> None:
         self._home = store.home
-        self._now = {task.id: task.permissions for task in store.tasks.read().records}
+        self._now = {task.id: task.record() for task in store.tasks.read().records}
 
-    def of(self, run: Run) -> str | None:
+    def task(self, run: Run) -> dict[str, Any] | None:
         asked = settle.as_it_ran(self._home, run.id)
         task = asked.get("task") if asked else None
-        if isinstance(task, dict):
-            return str(task.get("permissions", BYPASS))
-        return self._now.get(run.task_id)
+        return task if isinstance(task, dict) else self._now.get(run.task_id)
 
     def record(self, run: Run) -> dict[str, Any]:
-        return {**run.record(), "permissions": self.of(run)}
+        task = self.task(run)
+        mode = None if task is None else str(task.get("permissions", BYPASS))
+        return {**run.record(), "permissions": mode}
 
 
 def described(store: Store, run: Run) -> dict[str, Any]:
     """The record; beside each denial the rules that would have let it pass."""
-    record = Trust(store).record(run)
+    trust = Trust(store)
+    record = trust.record(run)
+    forbidden = (trust.task(run) or {}).get("disallowed_tools")
     for denial in record["permission_denials"]:
-        denial["allow"] = _allowing(denial, record)
+        denial["allow"] = _allowing(denial, record, forbidden)
     return record
 
 
-def _allowing(denial: dict[str, Any], record: dict[str, Any]) -> list[str]:
-    tool = str(denial.get("tool_name"))
+def _allowing(denial: dict[str, Any], record: dict[str, Any], forbidden: object) -> list[str]:
+    tool, given = str(denial.get("tool_name")), denial.get("tool_input")
+    if record["permissions"] == BYPASS:
+        return []  # all that is not forbidden passes
     if record["permissions"] == "plan" and tool in allow.EDITING:
         return []  # whatever is allowed, that mode writes nothing
-    return allow.rules(tool, denial.get("tool_input"), record["cwd"])
+    rules = forbidden if isinstance(forbidden, list) else []
+    if any(allow.forbids(str(rule), tool, given) for rule in rules):
+        return []
+    return allow.rules(tool, given, record["cwd"])
 
 
 def permitting(store: Store, record: dict[str, Any]) -> list[str] | None:
