@@ -14,7 +14,7 @@ from ccs.model.task import Task
 from ccs.store.store import Store
 
 # What ccs itself writes.
-_DERIVED = ("id", "active_since", "created_at", "updated_at", "disabled_why")
+_DERIVED = ("id", "active_since", "created_at", "updated_at", "disabled_why", "approved")
 _LONGEST_NAME = 200
 
 
@@ -57,12 +57,14 @@ def replace(store: Store, seen: Task, edited: Mapping[str, Any], now: datetime) 
 
 
 def duplicate(store: Store, reference: str, name: str | None, now: datetime) -> Task:
-    """Disabled: two tasks with one schedule are rarely meant. Raises NotFound, Ambiguous."""
+    """Disabled: two tasks with one schedule are rarely meant. What nobody has agreed to for the
+    task is not agreed to for the copy. Raises NotFound, Ambiguous.
+    """
     task = store.tasks.find(reference)
     copied = {key: value for key, value in task.record().items() if key not in _DERIVED}
     taken = {one.name for one in store.tasks.all()}
     copied.update(enabled=False, name=name or _free(task.name, taken))
-    return tasks.create(store, copied, now)
+    return tasks.create(store, copied, now, task.approved)
 
 
 def _free(name: str, taken: set[str]) -> str:

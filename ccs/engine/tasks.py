@@ -27,9 +27,14 @@ from ccs.usage.gate import Hold
 _SCHEDULING = frozenset({"schedule", "enabled"})
 
 
-def create(store: Store, fields: Mapping[str, Any], now: datetime) -> Task:
+def create(
+    store: Store, fields: Mapping[str, Any], now: datetime, approved: str | None = None
+) -> Task:
     """Raises InvalidInput, NotFound, MissingDependency. With a job, the task goes to the end of
-    its task_order."""
+    its task_order.
+
+    `approved`: what was agreed to where it will run; else what is there now is.
+    """
     born = {"id": str(uuid4()), "created_at": now, "updated_at": now, "active_since": now}
     task = Task.checked({**born, **fields})
     _refuse_the_past(task, now)
@@ -37,7 +42,8 @@ def create(store: Store, fields: Mapping[str, Any], now: datetime) -> Task:
     with store.locked("ccs tasks create"):
         check_profile(store, task.profile)
         job = _job_of(store, task.job_id)
-        task = _approved(store, _with_predecessors(store, task))
+        task = _with_predecessors(store, task)
+        task = task.changed(approved=approved) if approved else _approved(store, task)
         store.begin_anew(task)
         store.tasks.put(task)
         if job is not None:

@@ -7,7 +7,8 @@ import json
 import pytest
 from histories import at, task, uid
 
-from ccs.engine import again, tasks
+from ccs.engine import again, edit, tasks
+from ccs.errors import InvalidInput
 from ccs.host import trust
 
 HOOKS = {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "make"}]}]}}
@@ -103,6 +104,23 @@ def test_what_changes_again_after_it_was_approved_waits_again(night, made, repos
     change(repository, ".mcp.json", {"mcpServers": {}})
     [run_id] = night.tick("20 10:15").launched
     assert not night.started(run_id)
+
+
+def test_a_copy_is_not_approved_by_being_made(night, made, repository):
+    change(repository)
+    copy = edit.duplicate(night.store, made.id, None, at("20 10:05"))
+    tasks.update(night.store, copy.id, {"enabled": True}, at("20 10:06"))
+    for run_id in night.tick("20 10:15").launched:
+        assert not night.started(run_id)
+
+
+def test_what_was_approved_is_no_field_to_edit(night, made):
+    told = json.loads(edit.text(made))
+    assert "approved" not in told
+    changed = edit.replace(night.store, made, edit.fields(json.dumps(told), made), at("20 10:05"))
+    assert changed.approved == made.approved
+    with pytest.raises(InvalidInput, match="written by ccs itself"):
+        edit.fields(json.dumps({**told, "approved": None}), made)
 
 
 def test_turned_off_it_frees_what_was_held(night, made, repository):
