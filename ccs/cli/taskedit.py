@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,12 +106,13 @@ def _is_of_use(draft: str, given: str) -> bool:
 
 def _editor() -> list[str]:
     """Raises MissingDependency, InvalidInput."""
-    told = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-    if told:
+    for variable in ("VISUAL", "EDITOR"):
         try:
-            return shlex.split(told)
+            argv = shlex.split(os.environ.get(variable, ""))
         except ValueError as error:
-            raise InvalidInput(f"$VISUAL or $EDITOR: {error}") from None
+            raise InvalidInput(f"${variable}: {error}") from None
+        if argv and argv[0]:
+            return argv
     for name in ("editor", "vi", "nano"):
         if path := shutil.which(name):
             return [path]
@@ -118,12 +120,16 @@ def _editor() -> list[str]:
 
 
 def _call(argv: list[str]) -> None:
+    """Ctrl-C is the editor's while it runs; to it, as to any program, it is not ignored."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        done = subprocess.run(argv, check=False)
+        code = subprocess.Popen(argv).wait()
     except OSError as error:
         raise MissingDependency(f"the editor {argv[0]}: {error.strerror}", "set EDITOR") from None
-    if done.returncode:
-        raise CcsError(f"the editor ended with {done.returncode}; nothing was changed")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code:
+        raise CcsError(f"the editor ended with {code}; nothing was changed")
 
 
 def _draft(text: str) -> str:

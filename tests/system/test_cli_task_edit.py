@@ -48,6 +48,18 @@ def test_visual_goes_before_editor(ccs, editor):
     assert ccs.ok("tasks", "edit", "t", VISUAL=env["EDITOR"], EDITOR="false").json["name"] == "u"
 
 
+def test_blanks_name_no_editor(ccs, editor):
+    ccs.task("x", "--name", "t")
+    env = editor("""sed -i 's/"t"/"u"/' "$1" """)
+    assert ccs.ok("tasks", "edit", "t", VISUAL=" ", **env).json["name"] == "u"
+
+
+def test_ctrl_c_is_the_editor_s(ccs, editor):
+    ccs.task("x", "--name", "t")
+    env = editor("""kill -INT $PPID; sleep 0.5; sed -i 's/"t"/"u"/' "$1" """)
+    assert ccs.ok("tasks", "edit", "t", **env).json["name"] == "u"
+
+
 def test_nothing_changed_is_no_change(ccs, editor):
     task = ccs.task("x")
     before = ccs.saved("tasks")
