@@ -14,6 +14,12 @@ COMMANDS = (
     "rm -rf sub",
     "echo hi >> ../x.txt",
     "touch ../beside",
+    "touch  dd",
+    "uv run pytest",
+    "echo hi >| made.txt",
+    "echo hi &> made.txt",
+    "touch a & touch b",
+    "if true; then touch a; fi",
     "cat ../../outside",
 )
 
@@ -44,3 +50,13 @@ def test_a_denied_write_passes_with_its_rule(ccs):
     ccs.ok("tasks", "update", task, "--allowed-tools", denial["allow"][0])
     assert ccs.ok("tasks", "run", task, "--wait").json["reason"] is None
     assert place.read_text() == "hi"
+
+
+def test_what_the_task_itself_forbids_has_no_rule(ccs):
+    told = '[[stub: tool command="touch no" text=done]]'
+    forbidden = ("--disallowed-tools", "Bash(touch:*)", "--permissions", "acceptEdits")
+    task = ccs.task(told, *forbidden, "--model", "default")
+    denied = ccs.ok("tasks", "run", task, "--wait").json
+    shown = ccs.ok("runs", "get", denied["id"])
+    assert [one["allow"] for one in shown.json["permission_denials"]] == [[]]
+    assert shown.err.startswith("no rule lets that pass")
