@@ -7,6 +7,7 @@ Two runs must never work in one session: the client does not lock it and forks i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ccs.claude import command
@@ -72,14 +73,21 @@ def last_session(store: Store, run: Run, task: Task, mock: bool) -> str | None:
     """Of the task's newest run that had one, of the same client."""
     if task.session_mode == "new" or run.session_id:
         return None
-    found = [one for one in store.runs.all() if _had_session(one, task, mock)]
+    found = [one for one in store.runs.all() if _is_its_own(one, task, mock)]
     if found:
-        return max(found, key=lambda one: one.start_time or one.scheduled_time).session_id
-    older = (one for one in store.every_run(task.created_at) if _had_session(one, task, mock))
+        return max(found, key=began).session_id
+    older = (one for one in store.every_run(task.created_at) if _is_its_own(one, task, mock))
     return next((one.session_id for one in older), None)
 
 
-def _had_session(run: Run, task: Task, mock: bool) -> bool:
-    mine = run.task_id == task.id and run.mock == mock
+def began(run: Run) -> datetime:
+    return run.start_time or run.scheduled_time
+
+
+def had_session(run: Run) -> bool:
     never_began = run.status == "upcoming" or run.reason in _BEFORE_THE_CLIENT
-    return mine and not never_began and run.session_id is not None
+    return run.session_id is not None and not never_began
+
+
+def _is_its_own(run: Run, task: Task, mock: bool) -> bool:
+    return run.task_id == task.id and run.mock == mock and had_session(run)

@@ -42,7 +42,7 @@ def add(store: Store, fields: Mapping[str, Any], events: Sequence[str]) -> Chann
 
 
 def remove(store: Store, name: str) -> Channel:
-    """Also from all that names it. Raises NotFound."""
+    """Also from all that names it, with what it was still to be told. Raises NotFound."""
     with store.locked("ccs notify remove"):
         settings = store.settings()
         told = settings.notifications
@@ -56,6 +56,7 @@ def remove(store: Store, name: str) -> Channel:
             if any(name in (getattr(task.notifications, f"on_{one}") or ()) for one in EVENTS):
                 store.tasks.put(task.changed(notifications=_without(task, name)))
         store.write_settings(settings.changed(notifications=changed))
+        Owed(store.home).change(lambda notices: notices.drop(name))
     return channel
 
 

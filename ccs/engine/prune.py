@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ccs.engine import runs
+from ccs.engine.calls import began, had_session
 from ccs.errors import InvalidInput
 from ccs.model.run import UNFINISHED, Run
 from ccs.model.task import Task
@@ -137,7 +138,9 @@ class _Counting:
             owners |= {one.id for one in kept.records if one.budgets}
             owners |= {problem.id for problem in kept.problems}
         self._owners = owners - {None, ""}
-        self._with_session: set[tuple[str, bool]] = set()
+        # As `last_session` looks for it: the one that began last, else the first in history.
+        late = sorted(store.runs.all(), key=began)
+        self._last_session = {(one.task_id, one.mock): one.id for one in late if had_session(one)}
         self._failures: Counter[str] = Counter()
         self._row_ended: set[str] = set()
 
@@ -151,11 +154,9 @@ class _Counting:
         return last or failed or self._is_in_a_budget(run) or _is_one_of_max(run, task)
 
     def _is_last_session(self, run: Run, task: Task) -> bool:
-        key = (run.task_id, run.mock)
-        if run.session_id is None or task.session_mode == "new" or key in self._with_session:
+        if not had_session(run) or task.session_mode == "new":
             return False
-        self._with_session.add(key)
-        return True
+        return self._last_session.setdefault((run.task_id, run.mock), run.id) == run.id
 
     def _is_in_a_row(self, run: Run, task: Task) -> bool:
         if run.status == "success":

@@ -6,6 +6,9 @@ write what their client tells as it arrives.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.usage.ledger import empty, sound
@@ -50,6 +53,10 @@ class Ledger:
             changed = sound(accounts.get(name) or empty(name))
             if not change(changed):
                 return False
+            told = accounts.get(name, {}).get("alarms")
             accounts[name] = changed
             self._file.write(content, list(accounts.values()))
+            if changed.get("alarms") != told:
+                with suppress(FileNotFoundError):
+                    os.unlink(self.home.agenda)  # the next tick looks, and tells of it
         return True

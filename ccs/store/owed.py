@@ -93,12 +93,26 @@ class Notices:
         """Drops what is owed and what was given up. How much that was."""
         gone = [*self.owed, *self.given_up]
         if gone:
-            told = [one["id"] for one in gone if isinstance(one.get("id"), str)]
-            self.envelope["told"] = [*self.told, *told][-_TOLD_KEPT:]
-            self.envelope["given_up"] = []
-            self.owed = []
-            self.dirty = True
+            self._done_with(gone, [], [])
         return len(gone)
+
+    def drop(self, channel: str) -> None:
+        """The same for one channel."""
+        every = [*self.owed, *self.given_up]
+        gone = [one for one in every if one.get("channel") == channel]
+        if gone:
+            owed, given_up = (
+                [one for one in entries if one.get("channel") != channel]
+                for entries in (self.owed, self.given_up)
+            )
+            self._done_with(gone, owed, given_up)
+
+    def _done_with(self, gone: list[Record], owed: list[Record], given_up: list[Record]) -> None:
+        told = [one["id"] for one in gone if isinstance(one.get("id"), str)]
+        self.envelope["told"] = [*self.told, *told][-_TOLD_KEPT:]
+        self.envelope["given_up"] = given_up
+        self.owed = owed
+        self.dirty = True
 
     def _take(self, entry_id: str) -> Record | None:
         entry = next((one for one in self.owed if one["id"] == entry_id), None)

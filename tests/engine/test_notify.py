@@ -344,6 +344,17 @@ class TestWhoIsTold:
             "1 notification to 'phone' given up: there is no channel 'phone'",
         ]
 
+    def test_a_channel_that_is_taken_away_is_owed_nothing_any_more(self, world):
+        world.settings("phone", "team", on_failure=["phone", "team"])
+        world.failed(launched(world))
+        world.answers["phone"] = NotDelivered("answered 404", refused=True)
+        world.deliver()
+        (again,) = world.ticks.tick("20 10:30").launched
+        world.failed(again)
+        channels.remove(world.store, "phone")
+        assert [one["channel"] for one in world.owed] == ["team"]
+        assert untold.words(world.store) == []
+
     def test_a_channel_that_is_taken_away_is_named_by_nobody_any_more(self, world):
         world.settings("phone", "team", on_failure=["phone", "team"])
         world.store.tasks.put(task(1, notifications={"on_success": ["phone"]}))
@@ -403,6 +414,13 @@ class TestWhatIsTold:
         alarm(world, "work", "unknown_text", "what is this", "20 12:00")
         world.ticks.tick("20 12:01")
         assert world.owed[0]["facts"]["account"] == "work"
+
+    def test_an_alarm_wakes_the_next_tick(self, world):
+        world.settings("phone", on_alarm=["phone"])
+        world.ticks.tick("20 10:00")
+        assert os.path.exists(world.store.home.agenda)
+        alarm(world, "work", "outage", "no way in", "20 10:01")
+        assert not os.path.exists(world.store.home.agenda)
 
 
 def alarm(world: World, account: str, kind: str, words: str, when: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from histories import at, job, run, task, uid
 
 from ccs.engine import prune
+from ccs.engine.calls import last_session
 from ccs.engine.prune import Rule
 from ccs.errors import InvalidInput
 
@@ -165,6 +166,15 @@ def test_the_last_session_of_a_task_that_goes_on_with_it_stays(store, days):
     days(task(1, session_mode="reuse"), 1, 2, session_id=uid(50))
     days(task(1), 3)
     assert gone(store) == [1, 3]
+
+
+def test_the_last_session_is_that_of_the_run_that_began_last(store, days):
+    again = task(1, session_mode="reuse")
+    days(again, 1, session_id=uid(50), start_time=at("29 10:00"))  # an older slot, run again
+    days(again, 2, session_id=uid(51), start_time=at("2 10:00"))
+    days(again, 3, session_id=uid(52), start_time=at("29 11:00"), reason="start_failed")
+    assert gone(store) == [2, 3]
+    assert last_session(store, run(99, again), again, mock=False) == uid(50)
 
 
 def test_a_row_of_failures_is_not_forgotten(store, days):
