@@ -94,9 +94,13 @@ class Secrets:
         argv = [sys.executable, "-P", "-m", _KEYRING, service, account]
         answer = self._ask("the keyring", argv)
         try:
-            found, fault = json.loads(answer.out.splitlines()[-1])
-        except (ValueError, IndexError):  # a backend that prints, or that ended the process
-            raise ValueError(f"the keyring could not be asked: exit {answer.code}") from None
+            told = json.loads(answer.out.splitlines()[-1])
+        except (ValueError, IndexError, RecursionError):
+            told = None
+        found, fault = told if isinstance(told, list) and len(told) == 2 else (None, None)
+        if not isinstance(fault, str) or not (fault or isinstance(found, str)):
+            # A backend that prints, or that ended the process.
+            raise ValueError(f"the keyring could not be asked: exit {answer.code}")
         if fault:
             raise ValueError(_of_keyring(fault, service, account))
         return str(found)

@@ -188,6 +188,12 @@ class TestKeyring:
         machine.environ["RAISES"] = raises
         assert told in machine.fault("keyring", "other")
 
+    @pytest.mark.parametrize("said", ["1", "null", '"ab"', '[7, ""]', "[1, 2, 3]", "{}", "bye"])
+    def test_a_backend_that_has_the_last_word_is_no_value(self, machine, said):
+        place = machine.home / "packages/keyring/__init__.py"
+        place.write_text(f"{KEYRING}\nimport atexit\natexit.register(print, {said!r})\n")
+        assert "the keyring could not be asked" in machine.fault("keyring", "solo")
+
 
 def test_without_the_package_the_extra_is_named(machine):
     broken = machine.home / "keyring.py"
