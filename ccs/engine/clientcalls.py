@@ -106,7 +106,7 @@ class ClientCalls:
             return verify(
                 what,
                 self.asked["cwd"],
-                self.variables,
+                {**self.resolved.others, process.MARKER: self.run_id},
                 self.run_id,
                 self.watch,
                 self.logs,
