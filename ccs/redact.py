@@ -26,7 +26,10 @@ _KINDS = (
     rb"(?:(?!-----END )[A-Za-z0-9+/=\\\s:,.-])*"
     rb"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
 )
-_STARTS = (b"sk-ant-", b"gh", b"AKIA", b"ASIA", b"xox", _BEGIN)
+_STARTS = (
+    *(b"sk-ant-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+    *(b"AKIA", b"ASIA", b"xox", _BEGIN),
+)
 # In lines: RSA with 16384 bits. What has no end by then is no key.
 _LONGEST_KEY = 200
 _compiled: list[re.Pattern[bytes]] = []

@@ -38,7 +38,7 @@ Check = Callable[[Store], Iterable[Finding]]
 
 def examine(store: Store) -> dict[str, Any]:
     """`status` is that of the worst finding, or ok."""
-    found = [one for check in CHECKS for one in _made(check, store)]
+    found = dict.fromkeys(one for check in CHECKS for one in _made(check, store))  # each once
     levels = {one.level for one in found}
     worst = next((level for level in (BROKEN, WARNING) if level in levels), "ok")
     findings = [asdict(one) for one in found]
@@ -77,11 +77,12 @@ def _everything(home: Home) -> Iterator[tuple[Callable[[str], None], str]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
+            below = directory in (home.path, home.runs) or entry.name == "index"
+            is_part = below and not entry.name.endswith((".json", ".prev")) and entry.is_dir()
+            if is_part and not entry.is_symlink():
                 left.append(entry.path)
             else:
-                expected = entry.is_symlink() and os.path.isdir(entry.path)
-                yield (check_directory if expected else check_file), entry.path
+                yield (check_directory if is_part else check_file), entry.path
 
 
 def _records(store: Store) -> Iterator[Finding]:

@@ -15,8 +15,8 @@ from ccs.errors import BrokenStore
 FORMAT = 1
 COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
 FILE_MODE = 0o600
-# What opening a link, or a pipe that nobody reads, fails with.
-_NO_FILE = (errno.ELOOP, errno.EMLINK, errno.ENXIO)
+# What opening a link, a pipe that nobody reads or a directory fails with.
+_NO_FILE = (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR)
 # What is added to the name of a log that has grown old.
 COMPRESSED = ".gz"
 _SAFE = 0

@@ -114,14 +114,14 @@ def test_a_file_of_a_later_version_is_let_alone(tasks):
 
 
 def test_whatever_the_damage_what_is_saved_is_sound_and_was_there(tmp_path):
-    """A thousand random injuries: cut, overwritten, doubled, with bytes taken out."""
+    """Random injuries: cut, overwritten, doubled, with bytes taken out."""
     chance = random.Random(7)
     store = Store(Home(str(tmp_path / "store")))
     store.home.create()
     text = three(store.tasks)
     whole = {one["id"]: one for one in json.loads(text)["tasks"]}
     found = 0
-    for _ in range(1000):
+    for _ in range(300):
         at, size = chance.randrange(len(text)), chance.randrange(1, 60)
         injury = chance.choice([b"", b"\0" * size, b"{", text[:size], b"\xff", b'"', b"]}"])
         write(store.tasks.file.path, text[:at] + injury + text[at + chance.choice([0, size]) :])
@@ -135,4 +135,4 @@ def test_whatever_the_damage_what_is_saved_is_sound_and_was_there(tmp_path):
             assert store.tasks.judged(one)[1] == ""
         same = [one for one in after if whole.get(one) == after[one]]
         assert len(same) >= 2, "one injury spoils one record at most, and the copy has two"
-    assert found > 1500
+    assert found > 450
