@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable
 
-_BEGIN, _END = b"-----BEGIN ", b"-----END "
+_BEGIN, _END = b"-----BEGIN", b"-----END"
 _KINDS = (
     rb"sk-ant-[A-Za-z0-9]+-[A-Za-z0-9_-]{8,}",
     rb"gh[pousr]_[A-Za-z0-9]{16,}",
     rb"github_pat_[A-Za-z0-9_]{16,}",
     rb"A(?:KI|SI)A[0-9A-Z]{16}",
     rb"xox[abeoprs]-[A-Za-z0-9-]{8,}",
-    # In JSON its line breaks are \n, and \\n where a tool printed JSON into it.
-    rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-    rb"(?:(?!-----END )[A-Za-z0-9+/=\\\s:,.-])*"
-    rb"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
+    # In JSON its line breaks are \n, and \\n where a tool printed JSON into it; in a URL %0A.
+    rb"-----BEGIN(?:[A-Z0-9 +]|%20)*PRIVATE(?:[ +]|%20)KEY(?:(?:[ +]|%20)BLOCK)?-----"
+    rb"(?:(?!-----END)[A-Za-z0-9+/=\\%\s:,.-])*"
+    rb"(?:-----END(?:[A-Z0-9 +]|%20)*-----)?",
 )
 _STARTS = (
     *(b"sk-ant-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,11 @@ KEYS = {
 def test_a_key_is_masked_wherever_it_stands(name, form):
     shown = redact.redacted(form.format(KEYS[name]))
     assert shown == form.format(MASK)
+
+
+@pytest.mark.parametrize("quoted", [quote, quote_plus])
+def test_a_key_in_a_url_is_masked(quoted):
+    assert redact.redacted(f"https://a/?k={quoted(PEM)}&b=1") == f"https://a/?k={MASK}&b=1"
 
 
 @pytest.mark.parametrize("name", KEYS)
