@@ -10,7 +10,6 @@ and containers of one machine are held off by its kernel's locks. Lean.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 
@@ -36,6 +35,8 @@ def identity() -> str | None:
         except OSError:
             continue
         if len(found) >= _SHORTEST:
+            import hashlib  # brings OpenSSL along, which an unclaimed store has no need of
+
             # Not the id itself: machine-id(5) asks to keep that from others.
             return hashlib.sha256(b"ccs store " + found).hexdigest()[:32]
     return None

@@ -121,7 +121,10 @@ def test_other_programs_get_no_secret(ccs):
     program.write_text(f'#!/bin/sh\n(env; echo "$@") >> {seen}\nexec {real} "$@"\n')
     program.chmod(0o755)
     (ccs.root / "client").write_text(
-        f"#!{sys.executable}\nimport json, os\n"
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        f"json.dump(sys.argv, open({str(ccs.root / 'argv')!r}, 'w'))\n"
+        "told = open(sys.argv[sys.argv.index('--append-system-prompt-file') + 1]).read()\n"
+        "assert told == 'canary-system-77' and sys.stdin.read() == 'canary-prompt-99'\n"
         "open('made', 'w').write('x')\nassert os.environ['A'] and os.environ['B']\n"
         "print(json.dumps({'type': 'system', 'subtype': 'init', 'session_id': 's'}))\n"
         "print(json.dumps({'type': 'result', 'subtype': 'success', 'is_error': False,"
@@ -138,13 +141,14 @@ def test_other_programs_get_no_secret(ccs):
         assert os.spawnve(os.P_WAIT, real, ["git", "-C", str(ccs.work), *words], ccs.env) == 0
     ccs.ok("profiles", "update", "p", "--env", "PLAIN=seen", "--env", "API_KEY=canary-api-5678",
            "--env-from", f"A=file:{ccs.home}/kept")  # fmt: skip
-    task = ccs.task("canary-prompt-99", "--profile", "p", "--verify", f"env >> {ccs.root}/checked")
+    task = ccs.task("canary-prompt-99", "--profile", "p", "--verify", f"env >> {ccs.root}/checked",
+                    "--append-system-prompt", "canary-system-77")  # fmt: skip
     run = ccs("tasks", "run", task, "--wait")
     assert run.code == 0, (run.err, ccs("runs", "log", run.json["id"]).out)
     assert run.json["commit"]
-    for path in (seen, ccs.root / "checked"):
+    assert "PLAIN=seen" in seen.read_text() and "PLAIN=seen" in (ccs.root / "checked").read_text()
+    for path in (seen, ccs.root / "checked", ccs.root / "argv"):
         text = path.read_text()
-        assert "PLAIN=seen" in text
         assert "canary" not in text.replace(str(ccs.root), ""), path
 
 
