@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _SECRET_ENDS = (
     *("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_PASSWD", "_PASSPHRASE", "_CREDENTIALS"),
-    *("APIKEY", "PASSWORD", "SECRET", "_AUTH", "_PAT", "_HEADERS"),
+    *("APIKEY", "PASSWORD", "_AUTH", "_PAT", "_HEADERS"),
 )
 _BEDROCK = ("AWS_BEARER_TOKEN_BEDROCK",)
 # By these a program is made to load or run something else before or instead of its own code.
@@ -40,7 +40,7 @@ OTHER_NAMES = {
 
 def looks_secret(name: str) -> bool:
     """Whether a variable of this name holds a secret, as names go."""
-    return name.upper().endswith(_SECRET_ENDS)
+    return f"_{name.upper()}".endswith(_SECRET_ENDS)
 
 
 def is_credential(name: str) -> bool:

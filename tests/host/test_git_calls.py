@@ -14,7 +14,8 @@ ENDS = {"--", "--end-of-options"}
 # begins with neither a dash nor a dot.
 HARMLESS = {
     *("made", "before", "commit", "old", "new", "_PLAIN", "SETTINGS", "_form", "head", "base"),
-    *("forced", "branch", "nothing", "into", "here", "start", "own"),
+    *("forced", "branch", "nothing", "into", "here", "start", "own", "since", "to", "parent"),
+    "why",  # the value of an option before it
 }
 
 
@@ -70,6 +71,8 @@ def is_harmless(word: ast.AST) -> bool:
         return begun or option
     if isinstance(word, ast.Call):
         return ast.unparse(word.func) in HARMLESS
+    if isinstance(word, ast.Attribute):
+        return word.attr in HARMLESS
     return isinstance(word, ast.Name) and word.id in HARMLESS
 
 
