@@ -15,7 +15,7 @@ from ccs.errors import CcsError
 from ccs.store import atomic, machine, mounts, records
 from ccs.store.collection import lines
 from ccs.store.home import Home, check_directory, check_file, quoted
-from ccs.store.salvage import bad
+from ccs.store.salvage import bad, is_prior
 from ccs.store.store import Store
 
 BROKEN, WARNING, NOTE = "broken", "warning", "note"
@@ -97,8 +97,9 @@ def _records(store: Store) -> Iterator[Finding]:
             yield Finding(BROKEN, f"{newer.message}: it is only read", file.path, newer.hint)
         found = bad(content, judge)
         line = lines(content.raw, file.name) if found else []
+        mend = "ccs import-store" if is_prior(content) else REPAIR
         for place, words in found.items():
-            yield Finding(BROKEN, words, f"{file.path}:{line[place]}", REPAIR)
+            yield Finding(BROKEN, words, f"{file.path}:{line[place]}", mend)
 
 
 def _others(store: Store) -> Iterator[Finding]:

@@ -53,7 +53,8 @@ def salvage(file: Records, judge: Judge, restored: Callable[[Record], Record]) -
     except BrokenStore:
         pass  # what is left of it is looked for
     if content is not None:
-        if content.newer or not (faults := bad(content, judge)):
+        # A list of the prior system is taken over as a whole, by its own command.
+        if content.newer or is_prior(content) or not (faults := bad(content, judge)):
             return None
         line = lines(content.raw, file.name)
         envelope, records = content.envelope, _mended(plan, content, line, faults, earlier)
@@ -73,6 +74,10 @@ def _previous(file: Records, judge: Judge, restored: Callable[[Record], Record])
         return None
     content.records = [restored(one) for one in content.records if not judge(one)]
     return content
+
+
+def is_prior(content: Content) -> bool:
+    return content.raw.lstrip()[:1] == b"["
 
 
 def bad(content: Content, judge: Judge) -> dict[int, str]:

@@ -113,6 +113,11 @@ def test_a_file_of_a_later_version_is_let_alone(tasks):
     assert saved(tasks) is None
 
 
+def test_a_list_of_the_prior_system_is_let_alone(tasks):
+    write(tasks.file.path, json.dumps([task_entry(1), {"id": "bad"}]))
+    assert saved(tasks) is None
+
+
 def test_whatever_the_damage_what_is_saved_is_sound_and_was_there(tmp_path):
     """Random injuries: cut, overwritten, doubled, with bytes taken out."""
     chance = random.Random(7)
