@@ -6,11 +6,12 @@ BIN = $(VENV)/bin
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-real format lint typecheck security check pipeline build run \
+.PHONY: help demo install test test-real format lint typecheck security security-bandit \
+  security-pip-audit security-gitleaks check pipeline build run \
   clean install-man
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## a scheduled run from start to end, with the bundled mock client
 	@PATH="$(abspath $(BIN)):$$PATH" sh contrib/demo.sh
@@ -37,9 +38,16 @@ lint: $(VENV)/.dev ## style and common mistakes
 typecheck: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
 
-security: $(VENV)/.security ## insecure code, known vulnerabilities, secrets
+security: security-bandit security-pip-audit security-gitleaks ## the three that follow
+
+security-bandit: $(VENV)/.security ## insecure code
 	$(BIN)/bandit -q -r ccs -c pyproject.toml
-	@sh contrib/audit.sh "$(BIN)"
+
+security-pip-audit: $(VENV)/.security ## known vulnerabilities of what is installed; SKIPPED if nobody could be asked
+	@sh contrib/audit.sh packages "$(BIN)"
+
+security-gitleaks: $(VENV)/.security ## secrets, by gitleaks or else detect-secrets and own patterns
+	@sh contrib/audit.sh secrets "$(BIN)"
 
 check: lint typecheck test ## what every change has to pass
 

@@ -59,8 +59,12 @@ def _supervise(run_id: str, in_session: bool) -> None:
         # Nobody is there to see it: a supervisor has no terminal. The run's log is where one looks.
         import traceback
 
-        with open(home.log(run_id), "a", encoding="utf-8") as log:
-            log.write(f"-- the supervisor failed\n{traceback.format_exc()}")
+        from ccs.redact import redacted
+        from ccs.store.atomic import open_append
+
+        words = f"-- the supervisor failed\n{redacted(traceback.format_exc())}"
+        fd = open_append(home.log(run_id))
+        os.write(fd, words.encode("utf-8", "replace"))
         raise
 
 

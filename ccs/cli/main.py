@@ -32,6 +32,7 @@ COMMANDS = {
     "simulate": ("ccs.cli.simulate", "What would happen, minute by minute. Starts nothing."),
     "tick": ("ccs.cli.tick", "Run what is due. Called each minute by cron."),
     "health": ("ccs.cli.state", "Whether the store is readable and the tick is alive."),
+    "doctor": ("ccs.cli.doctor", "What is wrong with the store, and how to mend it."),
     "state": ("ccs.cli.state", "Everything in the store, as JSON."),
     "debug": ("ccs.cli.debug", "What helps when something is wrong: ccs debug all."),
     "scheduler": ("ccs.cli.state", "The last tick and when each task runs next."),

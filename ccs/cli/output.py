@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from ccs.errors import CcsError
+from ccs.redact import redacted
 from ccs.text import plain, shorten
 
 Record = Mapping[str, Any]
@@ -41,7 +42,7 @@ class Output:
             _print_json({name: list(records)} if name else list(records))
         elif not self._by_line(records):
             if records:
-                click.echo(table(records, columns))
+                _echo(table(records, columns))
             else:
                 self.say(f"no {name or 'records'}")
 
@@ -50,7 +51,7 @@ class Output:
             _print_json(record)
         elif not self._by_line([record]):
             for line in _described(record):
-                click.echo(line)
+                _echo(line)
 
     def done(self, words: str, record: Record) -> None:
         """What a command did: words for people, a record for programs."""
@@ -60,7 +61,7 @@ class Output:
 
     def say(self, words: str) -> None:
         """For people, beside the records."""
-        click.echo(_line(words), err=True)
+        _echo(_line(words), err=True)
 
     def _by_line(self, records: Iterable[Record]) -> bool:
         if self.format == "ids":
@@ -70,8 +71,13 @@ class Output:
         else:
             return False
         for line in lines:
-            click.echo(line)
+            _echo(line)
         return True
+
+
+def _echo(text: str, err: bool = False) -> None:
+    """A key that stands in a prompt or a message is not shown again."""
+    click.echo(redacted(text), err=err)
 
 
 def _automatic() -> str:
@@ -79,7 +85,7 @@ def _automatic() -> str:
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2))
+    _echo(json.dumps(value, indent=2))
 
 
 def is_narrow() -> bool:
@@ -186,13 +192,13 @@ def error(problem: CcsError, as_json: bool) -> None:
         shown: dict[str, Any] = {"code": problem.code, "message": problem.message}
         shown |= {"hint": problem.hint} if problem.hint else {}
         shown |= {"matches": list(problem.matches)} if problem.matches else {}
-        click.echo(json.dumps({"error": shown}), err=True)
+        _echo(json.dumps({"error": shown}), err=True)
         return
-    click.echo(f"error: {_line(problem.message)}", err=True)
+    _echo(f"error: {_line(problem.message)}", err=True)
     for match in problem.matches:
-        click.echo(f"  {_line(match)}", err=True)
+        _echo(f"  {_line(match)}", err=True)
     if problem.hint:
-        click.echo(f"hint: {_line(problem.hint)}", err=True)
+        _echo(f"hint: {_line(problem.hint)}", err=True)
 
 
 def _line(words: str) -> str:

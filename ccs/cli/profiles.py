@@ -44,6 +44,12 @@ _fields = params.options(
     ),
     click.option("--unset-env", multiple=True, metavar="NAME", help="Not passed on to the run."),
     click.option(
+        "--allow-loader-variables/--no-loader-variables",
+        default=None,
+        help="Let it set variables that make programs run other code than their own, such as "
+        "LD_PRELOAD, PYTHONPATH or NODE_OPTIONS.",
+    ),
+    click.option(
         "--account",
         help="Whose usage windows count. Else: its --config-dir, its own API key, or default.",
     ),
@@ -168,7 +174,10 @@ def _warn(profile: Profile, fields: dict[str, Any], out: Output) -> None:
 
 
 def _fields_of(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    names = ("description", "account", "claude_path", "config_dir", "on_overage")
+    names = (
+        *("description", "account", "claude_path", "config_dir", "on_overage"),
+        "allow_loader_variables",
+    )
     fields = params.given({"name": name} | {one: options[one] for one in names})
     fields |= params.given({"budgets": spending.budgets(options["budgets"])})
     kept = spending.reserve(options["reserve"])

@@ -15,6 +15,7 @@ from ccs.claude.events import Stream
 from ccs.engine.drain import Drain
 from ccs.engine.pulse import Pulse
 from ccs.engine.together import together
+from ccs.engine.unseen import unseen
 from ccs.engine.verify import Verified, verify
 from ccs.host import process
 from ccs.host.files import read_regular
@@ -106,7 +107,7 @@ class ClientCalls:
             return verify(
                 what,
                 self.asked["cwd"],
-                self.variables,
+                {**self.resolved.others, process.MARKER: self.run_id},
                 self.run_id,
                 self.watch,
                 self.logs,
@@ -131,7 +132,8 @@ class ClientCalls:
         stream = Stream()
         if (reason := self.watch.reason()) is not None:
             return verdict.judge(stream, verdict.Exit(None, reason), "")
-        child = self._spawn([*self.program, *call["options"]])
+        rundir = os.path.dirname(self.lock.path)
+        child = self._spawn([*self.program, *unseen(call["options"], self.asked, rundir)])
         first, idle = self.asked["first_output_timeout"], self.asked["idle_timeout"]
         pulse = Pulse(self.watch.monotonic, first, idle)
         drain = Drain(child, prompt, stream, self.logs, self.hear, pulse)

@@ -226,7 +226,8 @@ class Drain:
         event = parse(line)
         # Before anything is cut short: half a secret would not be recognised. The facts a run is
         # judged by stay as they came; a value such as "sonnet" is masked in logs, not in them.
-        masked = self._logs.mask(line)
+        logs = self._logs
+        masked = logs.mask(line) if event is not None else logs.masked(line)
         shown = event if masked == line else parse(masked)
         if event is not None:
             told = {name: (shown or {}).get(name) for name in _QUOTED if name in event}

@@ -91,7 +91,7 @@ def ask_ccusage(
     path = shutil.which("ccusage", path=environment.get("PATH"))
     if path is None:
         return [], None
-    variables = environ.inherited(environment)
+    variables = environ.for_others(environment)
     try:
         answer = asking.ask([path, *_CCUSAGE], b"", home.path, variables, _CCUSAGE_SECONDS)
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from ccs import instant
+from ccs import instant, redact
 from ccs.store import atomic
 from ccs.text import plain
 
@@ -33,6 +33,7 @@ class Logs:
         times: Times | None = None,
     ) -> None:
         self.mask = mask
+        self._lines = {name: redact.Lines(mask) for name in ("stdout", "stderr", "verify")}
         self._times = times
         self._readable = _opened(readable)
         self._raw = _opened(raw)
@@ -41,6 +42,10 @@ class Logs:
     def note(self, words: str) -> None:
         self._write(self._readable, f"-- {plain(words)}\n".encode("utf-8", "replace"))
 
+    def masked(self, line: bytes, source: str = "stdout") -> bytes:
+        """A line that is no event: what it holds may go on in the next one."""
+        return self._lines[source].redact(line)
+
     def stdout_line(self, line: bytes, rendered: list[str]) -> None:
         self._write(self._raw, line + b"\n")
         if rendered:
@@ -48,7 +53,8 @@ class Logs:
             self._write(self._readable, text.encode("utf-8", "replace"))
 
     def stderr_line(self, line: bytes) -> None:
-        line = self.mask(line)  # before it is cut: half a secret would not be recognised
+        # Before it is cut: half a secret would not be recognised.
+        line = self.masked(line, "stderr")
         self._stderr = (self._stderr + line + b"\n")[-_STDERR_KEPT:]
         shown = plain(line[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
         self._write(self._readable, f"[stderr] {shown}\n".encode("utf-8", "replace"))
@@ -60,8 +66,9 @@ class Logs:
         return shown
 
     def masked_line(self, line: bytes) -> str:
-        """As a line is shown."""
-        return plain(self.mask(line)[:_LONGEST_STDERR_LINE].decode("utf-8", "replace"))
+        """As a line of such a command is shown."""
+        shown = self.masked(line, "verify")[:_LONGEST_STDERR_LINE]
+        return plain(shown.decode("utf-8", "replace"))
 
     def stderr_tail(self) -> str:
         return self._stderr.decode("utf-8", "replace")

@@ -23,7 +23,7 @@ from ccs.model.record import Record
 from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.store import atomic, records
-from ccs.store.home import check_private
+from ccs.store.home import check_directory
 from ccs.store.records import Records
 from ccs.store.store import Store
 from ccs.text import shorten
@@ -94,7 +94,7 @@ class Reader:
 
     def read(self) -> bool:
         """Whether there is anything of the prior system. Raises BrokenStore, OSError."""
-        check_private(os.stat(self.directory), self.directory, directory=True)
+        check_directory(os.path.realpath(self.directory))
         if not self.is_own and self._is_of_ccs():
             self._remark(self.directory, "a store of ccs, not of the prior system: passed over")
             return False

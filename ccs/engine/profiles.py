@@ -10,6 +10,7 @@ from uuid import uuid4
 from ccs.errors import Conflict, InvalidInput
 from ccs.host import secrets
 from ccs.model.profile import TEMPLATES, Profile
+from ccs.model.sources import leads_programs
 from ccs.store.store import Store
 
 
@@ -20,6 +21,7 @@ def create(store: Store, fields: Mapping[str, Any], template: str | None, now: d
     profile = Profile.checked(
         {**base, **fields, "env_vars": variables, "created_at": now, "updated_at": now}
     )
+    _refuse_loaders(profile)
     with store.locked("ccs profiles create"):
         if store.profiles.get(profile.id) is not None:
             raise Conflict(
@@ -46,6 +48,7 @@ def update(
             raise InvalidInput(f"the profile has no variable {', '.join(sorted(unknown))}")
         variables = _merged(present, fields.get("env_vars", []), removed)
         changed = profile.changed(**{**fields, "env_vars": variables}, updated_at=now)
+        _refuse_loaders(changed)
         store.profiles.put(changed)
     return changed
 
@@ -81,6 +84,17 @@ def refuse_used(store: Store, profile: Profile) -> None:
         raise Conflict(
             f"{profile.name!r} is used by {len(users)}: {', '.join(users[:5])}",
             "give them another profile, or use --force: their runs will fail with env_failed",
+        )
+
+
+def _refuse_loaders(profile: Profile) -> None:
+    """Raises InvalidInput for what its runs would refuse."""
+    set_ones = [one.name for one in profile.env_vars if one.source != "unset"]
+    leading = sorted(filter(leads_programs, set_ones))
+    if leading and not profile.allow_loader_variables:
+        raise InvalidInput(
+            f"{', '.join(leading)}: makes programs run other code than their own",
+            "if that is meant, add --allow-loader-variables",
         )
 
 

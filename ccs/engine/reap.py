@@ -27,6 +27,7 @@ from ccs.engine.spare import spared
 from ccs.engine.steps import settle_job
 from ccs.host import process
 from ccs.model.run import Run
+from ccs.store import atomic
 from ccs.store.lock import is_free
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
@@ -122,7 +123,7 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     """From what the stream recorded, as its supervisor would have."""
     stream = Stream()
     try:
-        with open(store.home.stream(run.id), "rb") as file:
+        with atomic.open_read(store.home.stream(run.id)) as file:
             for line in file:
                 event = parse(line)
                 if event is not None:

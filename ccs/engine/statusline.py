@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ccs.claude.values import listing, mapping, parse, word
+from ccs.redact import redacted
 from ccs.store.ledger import Ledger
 from ccs.usage import answers, ledger, windows
 from ccs.usage.window import Window
@@ -56,6 +57,7 @@ def hook(home: Home, account: str, text: bytes, now: datetime) -> bool:
     if event.get("hook_event_name") not in (None, "StopFailure"):
         return False
     message = word(event.get("last_assistant_message"), 2000)
+    message = message and redacted(message)
     change = _lesson(home, word(event.get("error")), message, now)
     return change is not None and _write(home, account, change, _HOOK_PATIENCE)
 

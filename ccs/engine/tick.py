@@ -27,6 +27,7 @@ from ccs.engine.runs import ask_to_stop
 from ccs.engine.spare import spared
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch
+from ccs.redact import redact
 from ccs.schedule import plan
 from ccs.schedule.slots import next_slot
 from ccs.schedule.snapshot import Action
@@ -61,6 +62,7 @@ def tick(
     with Lock(store.home.tick_lock) as lock:
         if not lock.acquire():
             return None
+        store.check_writable()
         return _Tick(store, now, environment, backend, spawn).run()
 
 
@@ -247,4 +249,4 @@ class _Tick:
     def _report(self, wake: datetime) -> bytes:
         when = {"at": instant.text(self.now), "next_wake": instant.text(wake)}
         who = {"backend": self.backend, "version": __version__}
-        return records.encode({"format": 1, **when, **who, **asdict(self.done)})
+        return redact(records.encode({"format": 1, **when, **who, **asdict(self.done)}))

@@ -124,7 +124,7 @@ def _compress_one(store: Store, path: str) -> int | None:
     """The bytes saved; None when the log is gone or was written to meanwhile."""
     draft = f"{path}{COMPRESSED}.tmp"
     try:
-        source = os.fdopen(open_file(path, os.O_RDONLY), "rb")
+        source = atomic.open_read(path)
     except FileNotFoundError:
         return None
     try:

@@ -166,6 +166,6 @@ def _ahead(git: Git, base: str | None) -> int | None:
         return None
     for place in ("refs/heads/", "refs/remotes/"):
         if commit_of(git, place + base) is not None:
-            count = git.line("rev-list", "--count", f"{place}{base}..HEAD")
+            count = git.line("rev-list", "--count", "--end-of-options", f"{place}{base}..HEAD")
             return int(count) if count else None
     return None

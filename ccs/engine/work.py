@@ -16,6 +16,7 @@ from ccs.engine.drain import Watch
 from ccs.engine.logs import Logs, Times
 from ccs.errors import CcsError
 from ccs.host import client, environ, process
+from ccs.redact import redacted
 from ccs.store.records import Records
 from ccs.store.rundir import RunDir
 from ccs.usage.gate import Terms
@@ -141,7 +142,7 @@ class Work:
 
     def _place(self, resolved: environ.Environment, logs: Logs) -> workplace.Place:
         """Raises NoPlace. From here on the run's directory is known."""
-        variables = {**resolved.variables, process.MARKER: self.run_id}
+        variables = {**resolved.others, process.MARKER: self.run_id}
         held = () if self.lock.fd is None else (self.lock.fd,)
         place = workplace.prepare(self.home, self.asked, variables, self._told_to_end, held)
         for words in place.notes:
@@ -207,4 +208,4 @@ class Work:
 
 
 def _failed(reason: str, message: str) -> Record:
-    return {"status": "failed", "reason": reason, "message": message[:_LONGEST_MESSAGE]}
+    return {"status": "failed", "reason": reason, "message": redacted(message)[:_LONGEST_MESSAGE]}

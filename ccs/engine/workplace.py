@@ -96,8 +96,8 @@ def prepare(
     told_to_stop: Callable[[], bool],
     held: Sequence[int] = (),
 ) -> Place:
-    """Raises NoPlace. `variables`: the environment of the client, with the run's marker; `held`:
-    what git is to hold, for as long as it works for this run."""
+    """Raises NoPlace. `variables`: what git and a setup get, with the run's marker; `held`: what
+    git is to hold, for as long as it works for this run."""
     try:
         if asked["place"]["worktree"] is not None:
             place = _in_worktree(home, asked, variables, told_to_stop, held)

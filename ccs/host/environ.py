@@ -5,18 +5,20 @@ value that happens to be ambient may bill another account. Lean.
 
 from __future__ import annotations
 
+import binascii
 import json
 import os
 
 from ccs.errors import CcsError
 from ccs.host.files import read_regular
 from ccs.host.process import MARKER
-from ccs.model.sources import OTHER_NAMES, SOURCES
+from ccs.model.sources import OTHER_NAMES, SOURCES, is_credential, leads_programs, looks_secret
+from ccs.redact import redact
 from ccs.text import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
 # Set by a client for its tools; a client started by such a tool must not think it is that session.
@@ -29,9 +31,23 @@ _OF_ANOTHER_SESSION = (
     "CLAUDE_PID",
     "AI_AGENT",
 )
+# What a hook or an alias of git says of its own repository: in it, the agent's git would work there
+# and not where the agent is. Who the user is and how git connects is kept.
+_OF_A_REPOSITORY = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
+    *("GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_IMPLICIT_WORK_TREE"),
+    *("GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE"),
+    *("GIT_INTERNAL_SUPER_PREFIX", "GIT_QUARANTINE_PATH", "GIT_REFLOG_ACTION"),
+    *("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR"),
+)
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # Shorter values ("0", "true") are no secrets, and masking them would eat the logs.
 _SHORTEST_SECRET = 6
 _AS_GO_HAS_IT = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&"})
+# Of what only its name says that it is one.
+_SHORTEST_GUESSED = 12
 # With its name, what Linux takes as one variable.
 _LONGEST = 128 * 1024 - 1
 # A model or a window may be called like the value of some variable that is no secret.
@@ -45,17 +61,22 @@ class EnvFailed(CcsError):
 
 
 class Environment:
-    """Variables for a client, and the values that must not show anywhere."""
+    """Variables for a client, and the values that must not show anywhere. `others`: what a program
+    gets that is not the client, such as git or the task's check: none of the profile's secrets.
+    """
 
-    def __init__(self, variables: dict[str, str], secrets: list[str]) -> None:
+    def __init__(
+        self, variables: dict[str, str], secrets: list[str], others: dict[str, str] | None = None
+    ) -> None:
         self.variables = variables
+        self.others = variables if others is None else others
         self._hidden = _forms(secrets)
 
     def mask(self, content: bytes) -> bytes:
         for form in self._hidden:
             if form in content:
                 content = content.replace(form, MASK.encode())
-        return content
+        return redact(content)
 
     def mask_text(self, text: str) -> str:
         return self.mask(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
@@ -79,10 +100,17 @@ class Environment:
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     """What a supervisor and its client may take over."""
-    kept = {name: value for name, value in environ.items() if name not in _OF_ANOTHER_SESSION}
+    dropped = {*_OF_ANOTHER_SESSION, *_OF_A_REPOSITORY}
+    kept = {name: value for name, value in environ.items() if name not in dropped}
     if not any(name in kept for name in ("LANG", "LC_ALL")):
         kept["LANG"] = "C.UTF-8"  # cron sets none; git and the tools would fall back to ASCII
     return kept
+
+
+def for_others(environ: Mapping[str, str]) -> dict[str, str]:
+    """The same for any program that is not the client: without the client's credentials."""
+    kept = inherited(environ)
+    return {name: value for name, value in kept.items() if not is_credential(name)}
 
 
 def resolve(
@@ -96,20 +124,33 @@ def resolve(
     `run_id`: whose marker the programs carry that are asked for secrets, so that they are found
     and ended with the run. `given_up`: asked while they are; true if nobody waits any more.
     """
-    variables = inherited(environ)
-    secrets = []
+    variables, others = inherited(environ), for_others(environ)
+    secrets = [
+        value
+        for name, value in variables.items()
+        if looks_secret(name) and len(value) >= _SHORTEST_GUESSED
+    ]
+    allowed = bool(profile and profile.get("allow_loader_variables") is True)
     for one in _entries(profile or {}):
         if one.source == "unset":
             variables.pop(one.name, None)
+            others.pop(one.name, None)
             continue
+        if leads_programs(one.name) and not allowed:
+            raise EnvFailed(
+                f"{one.name} makes programs run other code than their own",
+                "if that is meant: ccs profiles update PROFILE --allow-loader-variables",
+            )
         value = _look_up(one, environ, run_id, given_up)
         variables[one.name] = value
         secrets.append(value)
         if one.source not in ("static", "env"):
             secrets += _strings_within(value)
+        elif not looks_secret(one.name):
+            others[one.name] = value
     if profile and isinstance(profile.get("config_dir"), str):
         variables["CLAUDE_CONFIG_DIR"] = os.path.expanduser(profile["config_dir"])
-    return Environment(variables, secrets)
+    return Environment(variables, secrets, others)
 
 
 class _Entry:
@@ -151,7 +192,7 @@ def _look_up(
             from ccs.host.secrets import Secrets
 
             marker = run_id or os.urandom(16).hex()
-            keepers = Secrets(inherited(environ), marker, given_up)
+            keepers = Secrets(for_others(environ), marker, given_up)
             found = keepers.find(one.source, one.value, one.config)
     except UnicodeDecodeError:  # its words quote a piece of the value
         raise EnvFailed(f"{where} failed: its value is no UTF-8 text") from None
@@ -204,7 +245,8 @@ def _strings_within(value: str) -> list[str]:
 
 def _forms(secrets: list[str]) -> list[bytes]:
     """A secret, and each line of it, as it stands in plain text, inside JSON and inside JSON that
-    a tool printed into the client's JSON, also as PHP and Go spell it; longest first.
+    a tool printed into the client's JSON, also as PHP and Go spell it, in a URL and in base64;
+    longest first.
     """
     forms: set[bytes] = set()
     for part in {part for secret in secrets for part in (secret, *secret.splitlines())}:
@@ -213,6 +255,28 @@ def _forms(secrets: list[str]) -> list[bytes]:
         for ascii_only in (True, False):
             python = json.dumps(part, ensure_ascii=ascii_only)[1:-1]
             for once in (part, python, python.replace("/", "\\/"), python.translate(_AS_GO_HAS_IT)):
-                twice = json.dumps(once, ensure_ascii=ascii_only)[1:-1]
-                forms |= {form.encode("utf-8", "surrogatepass") for form in (once, twice)}
+                twice = (json.dumps(once, ensure_ascii=told)[1:-1] for told in (True, False))
+                forms |= {form.encode("utf-8", "surrogatepass") for form in (once, *twice)}
+        content = part.encode("utf-8", "surrogatepass")
+        forms |= {*_in_url(content), *_in_base64(content)}
     return sorted(forms, key=len, reverse=True)
+
+
+def _in_url(content: bytes) -> Iterator[bytes]:
+    for form in ("%%%02X", "%%%02x"):
+        quoted = [chr(one) if one in _UNRESERVED else form % one for one in content]
+        for slash in ("/", form % ord("/")):
+            for blank in ("+", "%20"):
+                held = {form % ord("/"): slash, form % ord(" "): blank}
+                yield "".join(held.get(one, one) for one in quoted).encode("ascii")
+
+
+def _in_base64(content: bytes) -> Iterator[bytes]:
+    """Whatever stands before and after it in what was encoded: the letters it alone decides."""
+    for before in range(3):
+        bits = 8 * before, 8 * (before + len(content))
+        whole = binascii.b2a_base64(b"\0" * before + content, newline=False)
+        form = whole[-(-bits[0] // 6) : bits[1] // 6]
+        yield form
+        yield form.translate(_URL_SAFE)
+        yield form.replace(b"/", b"\\/")  # as some write it in JSON

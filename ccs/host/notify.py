@@ -111,14 +111,14 @@ def command(
     with tempfile.TemporaryFile() as question:
         question.write(told)
         question.seek(0)
-        return _asked(argv, question, {**environ.inherited(environment), **variables}, seconds)
+        return _asked(argv, question, {**environ.for_others(environment), **variables}, seconds)
 
 
 def desktop(
     title: str, text: str, environment: Mapping[str, str], platform: str = sys.platform
 ) -> str:
     """Raises NotDelivered, MissingDependency."""
-    known = environ.inherited(environment)
+    known = environ.for_others(environment)
     known |= {"CCS_TITLE": title, "CCS_TEXT": text}
     if platform == "darwin":
         script = [word for line in _OSASCRIPT for word in ("-e", line)]

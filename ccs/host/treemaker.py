@@ -132,7 +132,7 @@ class Maker:
         own = commit_of(self.git, f"refs/heads/{self.name}")
         branch = ["--no-track", "-b", self.name] if own is None else []
         self.git.ask(
-            *("worktree", "add", "--lock", "--reason", self.reason, *branch, "--", self.path),
+            *("worktree", "add", "--lock", f"--reason={self.reason}", *branch, "--", self.path),
             start if own is None else self.name,
             seconds=LONG_SECONDS,
         )

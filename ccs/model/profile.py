@@ -60,6 +60,8 @@ class Profile(Record):
     env_vars: list[EnvVar] = []
     claude_path: str | None = None
     config_dir: str | None = None
+    # Such as LD_PRELOAD; see `leads_programs`.
+    allow_loader_variables: bool = False
     reserve: Reserve | None = None
     on_overage: Literal["stop", "allow"] = "stop"
     budgets: list[Budget] = []

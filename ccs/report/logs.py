@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from io import FileIO
 from typing import BinaryIO, cast
 
 from ccs import instant
 from ccs.errors import CcsError
+from ccs.store import atomic
 from ccs.store.home import COMPRESSED, Home
 
 
@@ -70,13 +72,16 @@ class Tail:
 
     def _opened(self) -> BinaryIO | None:
         try:
-            return open(self._path, "rb")
+            return atomic.open_read(self._path)
         except FileNotFoundError:
             pass  # compressed by now, or not there yet
         try:
-            return cast(BinaryIO, gzip.open(self._path + COMPRESSED, "rb"))
+            packed = atomic.open_read(self._path + COMPRESSED)
         except FileNotFoundError:
             return None
+        unpacked = gzip.GzipFile(fileobj=packed)
+        unpacked.myfileobj = cast(FileIO, packed)  # closed with it, as if it had opened it itself
+        return cast(BinaryIO, unpacked)
 
 
 class _Times:
@@ -91,9 +96,9 @@ class _Times:
     def read(self) -> None:
         self._begins, self._moments = [], []
         try:
-            with open(self._path, encoding="ascii", errors="replace") as file:
+            with atomic.open_read(self._path) as file:
                 for line in file:
-                    self._add(line.split())
+                    self._add(line.decode("ascii", "replace").split())
         except FileNotFoundError:
             return  # of a run that ran before times were kept
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 import os
 import sys
 
-from ccs.store.home import check_private, foreign, open_file
+from ccs.store.home import foreign, open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# A pipe in a file's place is refused after it is opened, so opening it must not wait for a writer.
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+    from typing import BinaryIO
 
 Stamp = tuple[int, int, int]
 
@@ -32,12 +30,11 @@ def stamp(status: os.stat_result) -> Stamp:
 def read(path: str) -> tuple[bytes, Stamp] | None:
     """The content and its stamp, None when there is no such file. Raises BrokenStore, OSError."""
     try:
-        fd = open_file(path, os.O_RDONLY | _NONBLOCK)
+        fd = open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
         status = os.fstat(fd)
-        check_private(status, path)
         return b"".join(_chunks(fd)), stamp(status)
     finally:
         os.close(fd)
@@ -54,7 +51,7 @@ def write(path: str, content: bytes, durable: bool = True) -> Stamp:
     Raises BrokenStore for a link, which a rename would replace and its target keep the old.
     """
     if os.path.islink(path):
-        raise foreign(path, "regular file")
+        raise foreign(path, os.lstat(path).st_mode)
     directory, name = os.path.split(path)
     draft = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     fd = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -119,11 +116,9 @@ def append(path: str, content: bytes, durable: bool = True) -> None:
 
 def is_whole(path: str, size: int) -> bool:
     """Whether a file of lines is of this size and none is torn. Raises BrokenStore, OSError."""
-    fd = open_file(path, os.O_RDONLY | _NONBLOCK)
+    fd = open_file(path, os.O_RDONLY)
     try:
-        status = os.fstat(fd)
-        check_private(status, path)
-        return status.st_size == size > 0 and _byte_before(fd, size) == b"\n"
+        return os.fstat(fd).st_size == size > 0 and _byte_before(fd, size) == b"\n"
     finally:
         os.close(fd)
 
@@ -131,6 +126,11 @@ def is_whole(path: str, size: int) -> bool:
 def _byte_before(fd: int, position: int) -> bytes:
     os.lseek(fd, position - 1, os.SEEK_SET)
     return os.read(fd, 1)
+
+
+def open_read(path: str) -> BinaryIO:
+    """A file of the store for reading. Raises BrokenStore, OSError."""
+    return os.fdopen(open_file(path, os.O_RDONLY), "rb")
 
 
 def open_append(path: str, readable: bool = False) -> int:
@@ -156,7 +156,7 @@ def flush(fd: int) -> None:
 def flush_directory(path: str) -> None:
     if os.name == "nt":
         return  # a directory cannot be opened there; NTFS journals the rename
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         os.fsync(fd)
     finally:

@@ -71,18 +71,18 @@ class Collection(Generic[R]):
         raw = {}
         bad: list[tuple[int, str, str]] = []
         for place, entry in enumerate(content.entries):
-            record, words = self._judged(entry)
+            record, words = self.judged(entry)
             record_id = record.id if record else _id_of(entry)
             if record is None or record.id in good:
                 bad.append((place, words or f"{record_id} stands there twice", record_id))
                 continue
             good[record.id] = record
             raw[record.id] = entry
-        lines = _lines(content.raw, self.name) if bad else []
-        problems = [Problem(self.file.path, lines[place], *rest) for place, *rest in bad]
+        at = lines(content.raw, self.name) if bad else []
+        problems = [Problem(self.file.path, at[place], *rest) for place, *rest in bad]
         return Reading(good, raw, problems, content.stamp)
 
-    def _judged(self, entry: Any) -> tuple[R | None, str]:
+    def judged(self, entry: Any) -> tuple[R | None, str]:
         """The record, or what is wrong with it. Never shows its values: they may be secret."""
         if not isinstance(entry, dict):
             return None, f"not a {self.noun}: no object"
@@ -155,18 +155,18 @@ def _id_of(entry: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _lines(raw: bytes, name: str) -> list[int]:
+def lines(raw: bytes, name: str) -> list[int]:
     """Where each entry of the list begins, in a file that was parsed before."""
     text = raw.decode("utf-8")
     decoder = json.JSONDecoder()
     at = _past(text, _list_at(text, name, decoder) + 1)
-    lines = [1 + text.count("\n", 0, at)]
+    found = [1 + text.count("\n", 0, at)]
     while text[at] != "]":
         end = _past(text, decoder.raw_decode(text, at)[1])
         following = _past(text, end + 1) if text[end] == "," else end
-        lines.append(lines[-1] + text.count("\n", at, following))
+        found.append(found[-1] + text.count("\n", at, following))
         at = following
-    return lines
+    return found
 
 
 def _list_at(text: str, name: str, decoder: json.JSONDecoder) -> int:

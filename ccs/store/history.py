@@ -15,6 +15,7 @@ import os
 
 from ccs.errors import BrokenStore
 from ccs.store import atomic
+from ccs.store.home import make_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ class History:
             return []
         return sorted(n[:-6] for n in names if n.endswith(".jsonl") and _is_month(n[:-6]))
 
+    def damaged(self) -> Iterator[tuple[str, int]]:
+        """Path and number of each line that is passed over. Reads everything."""
+        for month in self.months():
+            for number, (line, record) in enumerate(self._lines_of(month), 1):
+                if record is None and line.strip():
+                    yield self._month(month), number
+
     # Writing ----------------------------------------------------------------
 
     def _add(self, lines: list[tuple[str, Record]]) -> None:
@@ -152,7 +160,7 @@ class History:
                 entry = f"{record['id']} {month} {offset}\n".encode("ascii", "replace")
                 bucket = record["id"][:2]
                 buckets[bucket] = buckets.get(bucket, b"") + entry
-        os.makedirs(self.index, mode=0o700, exist_ok=True)
+        make_directory(self.index)
         for bucket, content in buckets.items():
             atomic.append(os.path.join(self.index, bucket), content, durable=False)
         for bucket in self._buckets():
@@ -206,7 +214,7 @@ class History:
         return found[0].decode("ascii", "replace") if found else ""
 
     def _lines_of(self, month: str) -> Iterator[tuple[bytes, Record | None]]:
-        with open(self._month(month), "rb") as file:
+        with atomic.open_read(self._month(month)) as file:
             for line in file:
                 yield line, _parse(line)
 
@@ -217,7 +225,7 @@ class History:
 
     def _from(self, month: str, offset: int) -> Iterator[tuple[int, Record]]:
         try:
-            file = open(self._month(month), "rb")
+            file = atomic.open_read(self._month(month))
         except FileNotFoundError:
             return
         with file:

@@ -15,11 +15,16 @@ from ccs.errors import BrokenStore
 FORMAT = 1
 COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
 FILE_MODE = 0o600
+# What opening a link, a pipe that nobody reads or a directory fails with.
+_NO_FILE = (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR)
 # What is added to the name of a log that has grown old.
 COMPRESSED = ".gz"
-_SAFE = (
-    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-)  # Windows lacks the first two
+_SAFE = 0
+# A pipe in a file's place is refused after it is opened, so opening it must not wait for its other
+# end. Windows has only the last of these.
+for _flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"):
+    _SAFE |= getattr(os, _flag, 0)
+_PARTS = ("runs", "logs", "locks", "history", "watch")
 
 
 class Home:
@@ -48,6 +53,11 @@ class Home:
     @property
     def cursors(self) -> str:
         return self.file("cursors.json")
+
+    @property
+    def host(self) -> str:
+        """Which machine the store belongs to."""
+        return self.file("host")
 
     @property
     def usage(self) -> str:
@@ -134,59 +144,120 @@ class Home:
     def create(self) -> None:
         """Makes what is missing, private from its first moment. Raises BrokenStore, OSError."""
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        for path in (self.path, *map(self.file, ("runs", "logs", "locks", "history", "watch"))):
-            try:
-                os.mkdir(path, 0o700)
-            except FileExistsError:
-                check_private(os.lstat(path), path, directory=True)
+        for path in (self.path, *map(self.file, _PARTS)):
+            make_directory(path)
 
     def exists(self) -> bool:
         """Raises BrokenStore when there is a store that cannot be trusted."""
         try:
-            status = os.lstat(self.path)
+            check_directory(self.path)
         except FileNotFoundError:
             return False
-        check_private(status, self.path, directory=True)
+        for path in map(self.file, _PARTS):
+            try:
+                check_directory(path)
+            except FileNotFoundError:
+                pass  # made when it is needed
         return True
 
 
-def open_file(path: str, flags: int) -> int:
-    """A descriptor of a file of the store, never through a link. Raises BrokenStore, OSError."""
+def make_directory(path: str) -> bool:
+    """Whether this call made it, private. Raises BrokenStore for what stands there, OSError."""
     try:
-        return os.open(path, flags | _SAFE, FILE_MODE)
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        check_directory(path)
+        return False
+    return True
+
+
+def check_directory(path: str) -> None:
+    """Raises BrokenStore unless it is ours alone to write, FileNotFoundError."""
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise foreign(path, status.st_mode, "directory")
+    _check_owner(status, path)
+
+
+def check_file(path: str) -> None:
+    """Raises BrokenStore for what `open_file` would refuse, FileNotFoundError."""
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        raise foreign(path, status.st_mode)
+    _check_file(status, path)
+
+
+def open_file(path: str, flags: int) -> int:
+    """A descriptor of a regular file of the store: never through a link of either kind, never one
+    that others own or can write. Raises BrokenStore, OSError.
+    """
+    try:
+        fd = os.open(path, flags | _SAFE, FILE_MODE)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK):
-            raise foreign(path, "regular file") from None
+        if error.errno in _NO_FILE:
+            raise foreign(path, os.lstat(path).st_mode) from None
         raise
+    if flags & os.O_EXCL:
+        return fd  # made just now
+    try:
+        _check_file(os.fstat(fd), path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
-def check_private(status: os.stat_result, path: str, directory: bool = False) -> None:
-    """Raises BrokenStore unless `path` is ours alone to write."""
-    wanted = stat.S_ISDIR if directory else stat.S_ISREG
-    if not wanted(status.st_mode):
-        raise foreign(path, "directory" if directory else "regular file")
+def _check_file(status: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise foreign(path, status.st_mode)
+    if status.st_nlink > 1:
+        # Whoever made the other name may have kept the right to write, or tricks us into writing
+        # what is not ours.
+        raise BrokenStore(
+            f"{path} has a second name elsewhere, by which it could be changed", _own_copy(path)
+        )
+    _check_owner(status, path)
+
+
+def _check_owner(status: os.stat_result, path: str) -> None:
     if os.name == "nt":
         return  # POSIX modes say nothing there; the profile directory's ACL protects the store.
     if status.st_uid not in (os.geteuid(), 0):
+        as_root = "" if os.geteuid() == 0 else "sudo "
         raise BrokenStore(
-            f"{path} belongs to another user", f"chown {os.geteuid()} {_quoted(path)}"
+            f"{path} belongs to another user", f"{as_root}chown {os.geteuid()} {quoted(path)}"
         )
     if status.st_mode & 0o022:
         raise BrokenStore(
             f"{path} can be written by others, who could make it run something as you",
-            f"chmod go-w {_quoted(path)}",
+            f"chmod go-w {quoted(path)}",
         )
 
 
-def foreign(path: str, wanted: str) -> BrokenStore:
-    """The refusal of a link, a pipe or whatever else stands where a `wanted` belongs."""
-    return BrokenStore(
-        f"{path} is not a {wanted}",
-        f"ccs follows no links; move it away: mv {_quoted(path)} {_quoted(path + '.away')}",
-    )
+def foreign(path: str, mode: int, wanted: str = "regular file") -> BrokenStore:
+    """The refusal of a link, a pipe or whatever else stands where a `wanted` belongs. The command
+    that mends it keeps what a link leads to.
+    """
+    away = f"mv {quoted(path)} {quoted(path + '.away')}"
+    if stat.S_ISLNK(mode):
+        words = f"{path} is a link, not a {wanted}; ccs follows none"
+        if wanted == "regular file" and os.path.isfile(path):
+            return BrokenStore(words, _own_copy(path))
+        if wanted == "directory" and os.path.isdir(path):
+            real = os.path.realpath(path)
+            return BrokenStore(words, f"rm {quoted(path)} && cp -Rp {quoted(real)} {quoted(path)}")
+        return BrokenStore(words, away)
+    return BrokenStore(f"{path} is not a {wanted}", away)
 
 
-def _quoted(path: str) -> str:
+def _own_copy(path: str) -> str:
+    """The command that puts a file of its own in the place of a linked one."""
+    own = quoted(path + ".own")
+    return f"cp {quoted(path)} {own} && chmod 600 {own} && mv -f {own} {quoted(path)}"
+
+
+def quoted(path: str) -> str:
+    """As one word of a shell's line."""
     return "'" + path.replace("'", "'\\''") + "'"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from ccs.store import machine
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 from ccs.usage.ledger import empty, sound
@@ -48,6 +49,7 @@ class Ledger:
         self.home.create()
         with Lock(self.home.usage_lock) as lock:
             lock.acquire_within(seconds, "ccs usage")
+            machine.check(self.home)
             content = self._file.read()
             accounts = {one["id"]: one for one in content.records}
             changed = sound(accounts.get(name) or empty(name))

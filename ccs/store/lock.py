@@ -14,7 +14,7 @@ import os
 import time
 
 from ccs.errors import BrokenStore, LockTimeout
-from ccs.store.home import check_private, open_file
+from ccs.store.home import open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Lock:
 
         fd = open_file(self.path, os.O_RDWR | os.O_CREAT)  # whoever comes first makes it; it stays
         try:
-            check_private(os.fstat(fd), self.path)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
@@ -87,10 +86,14 @@ class Lock:
     def holder(self) -> str:
         """Who signed last. Only words for an error: the lock itself is the truth."""
         try:
-            with open(self.path + ".holder", encoding="utf-8", errors="replace") as file:
-                return file.read(_SIGNATURE).strip() or "another process"
-        except OSError:
+            fd = open_file(self.path + ".holder", os.O_RDONLY)
+        except (OSError, BrokenStore):
             return "another process"
+        try:
+            words = os.read(fd, _SIGNATURE).decode("utf-8", "replace")
+        finally:
+            os.close(fd)
+        return words.strip() or "another process"
 
     def _sign(self, command: str) -> None:
         try:

@@ -12,6 +12,7 @@ is recorded as ended. Bounded, whatever happens. Lean.
 
 from __future__ import annotations
 
+from ccs.store import machine
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
 
@@ -143,6 +144,7 @@ class Owed:
         """The same for who does not hold it. Raises LockTimeout, BrokenStore, OSError."""
         with Lock(self.home.store_lock) as lock:
             lock.acquire_within(STORE_TIMEOUT, "ccs notify")
+            machine.check(self.home)
             self.change(what)
 
 

@@ -13,7 +13,7 @@ import os
 
 from ccs.errors import BrokenStore
 from ccs.store import atomic
-from ccs.store.home import FORMAT
+from ccs.store.home import FORMAT, open_file, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+_MEND = "mend it by hand, or let the good records be saved: ccs doctor --repair"
 _HEX = frozenset("0123456789abcdef")
 _INFINITE = (float("inf"), float("-inf"))
 _CONTAINERS = frozenset((dict, list))
@@ -70,7 +71,7 @@ class Records:
         else:
             raise BrokenStore(
                 f'{self.path} is not of the form {{"format": {FORMAT}, "{self.name}": [...]}}',
-                _mend(self.path),
+                _MEND,
             )
         for entry in content.entries:
             if isinstance(entry, dict) and isinstance(entry.get("id"), str):
@@ -97,8 +98,8 @@ class Records:
         if os.path.exists(self.path + ".prev"):
             raise BrokenStore(
                 f"{self.path} is gone, but its previous copy is there",
-                f"put it back: cp '{self.path}.prev' '{self.path}'; "
-                f"to begin anew: rm '{self.path}.prev'",
+                f"put it back: cp {quoted(self.path + '.prev')} {quoted(self.path)}; "
+                f"to begin anew: rm {quoted(self.path + '.prev')}",
             )
 
 
@@ -110,12 +111,7 @@ def encode(document: Any) -> bytes:
 def parse(raw: bytes, path: str) -> Any:
     """Raises BrokenStore that names the line."""
     try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            object_pairs_hook=_each_key_once,
-        )
+        document = decoder().decode(raw.decode("utf-8"))
         if not _too_deep(document):
             return document
         where = "nested too deeply"
@@ -128,7 +124,16 @@ def parse(raw: bytes, path: str) -> Any:
         where = "nested too deeply"
     except ValueError as error:
         where = str(error)
-    raise BrokenStore(f"{path} cannot be read: {where}", _mend(path))
+    raise BrokenStore(f"{path} cannot be read: {where}", _MEND)
+
+
+def decoder() -> json.JSONDecoder:
+    """Refuses, by ValueError, what would be read but lost or impossible to write back."""
+    return json.JSONDecoder(
+        parse_constant=_refuse_constant,
+        parse_float=_finite,
+        object_pairs_hook=_each_key_once,
+    )
 
 
 def canonical(identity: str) -> str:
@@ -145,13 +150,27 @@ def is_newer(document: Record) -> bool:
     return not isinstance(version, int) or version > FORMAT
 
 
+def begins_newer(path: str) -> bool:
+    """The same, by a file's first words alone, where every version of ccs writes its format."""
+    try:
+        fd = open_file(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        head = os.read(fd, 64)
+    finally:
+        os.close(fd)
+    name, _, version = head.strip(b"{ \t\r\n").replace(b",", b" ").partition(b":")
+    number = version.split()[:1]
+    if name.strip() != b'"format"' or not number or not number[0].isdigit():
+        return False
+    return int(number[0]) > FORMAT
+
+
 def too_new(path: str) -> BrokenStore:
     return BrokenStore(
         f"{path} was written by a later version of ccs", "use that version, or one at least as new"
     )
-
-
-# What follows refuses what would be read but lost or impossible to write back.
 
 
 def _refuse_constant(name: str) -> None:
@@ -184,10 +203,3 @@ def _too_deep(document: Any) -> bool:
         if not level:
             return False
     return True
-
-
-def _mend(path: str) -> str:
-    previous = f"{path}.prev"
-    if os.path.exists(previous):
-        return f"mend it by hand, or take the last good copy: cp '{previous}' '{path}'"
-    return "mend it by hand; ccs leaves it as it is"

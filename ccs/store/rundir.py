@@ -22,7 +22,7 @@ import os
 
 from ccs.errors import CcsError
 from ccs.store import atomic
-from ccs.store.home import open_file
+from ccs.store.home import make_directory, open_file
 from ccs.store.lock import Lock
 
 TYPE_CHECKING = False
@@ -41,15 +41,13 @@ class RunDir:
         self.path = os.path.join(runs, run_id)
 
     def make(self) -> None:
-        """Raises OSError."""
-        try:
-            os.mkdir(self.path, 0o700)
-        except FileExistsError:
-            return
-        atomic.flush_directory(os.path.dirname(self.path))
+        """Raises BrokenStore, OSError."""
+        if make_directory(self.path):
+            atomic.flush_directory(os.path.dirname(self.path))
 
     def exists(self) -> bool:
-        return os.path.isdir(self.path)
+        """A link does not count: it would lead what is written and removed out of the store."""
+        return os.path.isdir(self.path) and not os.path.islink(self.path)
 
     def lock(self) -> Lock:
         return Lock(self._file("lock"))
@@ -141,10 +139,15 @@ class RunDir:
     def stop_reason(self) -> str | None:
         """Why the run is to end, None while nobody asked."""
         try:
-            with open(self._file("stop"), encoding="ascii", errors="replace") as file:
-                return file.read(20).strip() or "stopped"
+            fd = open_file(self._file("stop"), os.O_RDONLY)
         except FileNotFoundError:
             return None
+        except CcsError:
+            return "stopped"  # whatever it is: that it is there says it
+        try:
+            return os.read(fd, 20).decode("ascii", "replace").strip() or "stopped"
+        finally:
+            os.close(fd)
 
     def remove(self) -> None:
         """Called with the run's lock held. `lock` goes last: while it is there the run is ours."""

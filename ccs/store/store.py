@@ -20,7 +20,7 @@ from ccs.model.run import Run
 from ccs.model.schedule import Startup
 from ccs.model.settings import Settings
 from ccs.model.task import Task
-from ccs.store import atomic, records
+from ccs.store import atomic, machine, records
 from ccs.store.agenda import boot_id
 from ccs.store.collection import Collection, choose
 from ccs.store.history import History
@@ -53,7 +53,19 @@ class Store:
         self.home.create()
         with Lock(self.home.store_lock) as lock:
             lock.acquire_within(STORE_TIMEOUT, command)
+            if not self.check_writable():
+                machine.claim(self.home)
             yield
+
+    def check_writable(self) -> bool:
+        """Whether a machine has claimed it. Raises BrokenStore when it belongs to another one, or
+        when part of it was written by a later version: the parts refer to each other.
+        """
+        paths = [one.file.path for one in (self.jobs, self.tasks, self.runs, self.profiles)]
+        for path in (*paths, self.home.settings, self.home.cursors):
+            if records.begins_newer(path):
+                raise records.too_new(path)
+        return machine.check(self.home)
 
     def rundir(self, run_id: str) -> RunDir:
         return RunDir(self.home.runs, run_id)
@@ -73,17 +85,21 @@ class Store:
         found = atomic.read(self.home.settings)
         if found is None:
             return Settings(), None
-        document = records.parse(found[0], self.home.settings)
+        return self.settings_in(found[0], self.home.settings), found[1]
+
+    def settings_in(self, raw: bytes, path: str) -> Settings:
+        """Raises BrokenStore."""
+        document = records.parse(raw, path)
         if not isinstance(document, dict):
-            raise BrokenStore(f"{self.home.settings} is not an object", "mend it by hand")
+            raise BrokenStore(f"{path} is not an object", "mend it by hand")
         if "format" not in document:
             # Its default was true: taking it over would silently run nothing for real.
             document.pop("mock_mode", None)
         try:
-            return Settings.model_validate(document), found[1]
+            return Settings.model_validate(document)
         except ValidationError as error:
-            words = "; ".join(complaints(error))
-            raise BrokenStore(f"{self.home.settings}: {words}", "mend it by hand") from None
+            words, line = "; ".join(complaints(error)), _line_of(error, raw)
+            raise BrokenStore(f"{path}{line}: {words}", "mend it by hand") from None
 
     def write_settings(self, settings: Settings) -> None:
         """Called under the store lock. Raises BrokenStore for a broken or a later file."""
@@ -195,6 +211,15 @@ class Store:
         if runs:
             self.history.bury([run.record() for run in runs])
             self.runs.remove(run.id for run in runs)
+
+
+def _line_of(error: ValidationError, raw: bytes) -> str:
+    """Of the first field that is wrong, by its name; empty where the name is not to be found."""
+    steps = error.errors(include_url=False, include_input=False)[0]["loc"] or ("",)
+    name = str(steps[0])
+    place = raw.find(f'"{name}"'.encode())
+    line = raw.count(b"\n", 0, place) + 1
+    return f":{line}" if place >= 0 else ""
 
 
 def _is_id(name: str) -> bool:

@@ -132,9 +132,24 @@ def test_a_link_in_place_of_a_file_is_neither_read_nor_written(path, tmp_path):
     ):
         with pytest.raises(BrokenStore, match="not a regular file") as caught:
             use()
-        assert caught.value.hint.endswith(f"mv '{path}' '{path}.away'")
+        hint = caught.value.hint
     assert not atomic.create(path)
     assert os.path.islink(path) and real.read_bytes() == b"theirs"
+    assert os.system(hint) == 0
+    assert atomic.read(path)[0] == b"theirs"
+
+
+def test_a_file_with_a_second_name_elsewhere_is_refused(path, tmp_path):
+    atomic.write(path, b"ours")
+    os.mkdir(tmp_path / "away")
+    os.link(path, tmp_path / "away" / "second")
+    for use in (lambda: atomic.read(path), lambda: atomic.append(path, b"more\n")):
+        with pytest.raises(BrokenStore, match="second name") as caught:
+            use()
+    assert content(path) == b"ours"
+    assert os.system(caught.value.hint) == 0
+    atomic.append(path, b" more\n")
+    assert (tmp_path / "away" / "second").read_bytes() == b"ours"
 
 
 def test_a_pipe_in_place_of_a_file_is_refused_without_waiting_for_its_writer(path):

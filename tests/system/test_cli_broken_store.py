@@ -85,8 +85,9 @@ def test_a_store_that_others_can_write_is_refused(ccs):
     refused = ccs("tasks", "create", "--prompt", "x")
     assert (refused.code, refused.error["hint"]) == (6, f"chmod go-w '{ccs.store}'")
     ccs.store.chmod(0o700)
+    task = ccs.task("x")
     (ccs.store / "settings.json").chmod(0o666)
-    assert ccs("tasks", "run", ccs.task("x")).code == 6
+    assert ccs("tasks", "run", task).code == 6
 
 
 def test_a_file_in_place_of_the_store_is_refused(ccs):

@@ -137,7 +137,7 @@ def test_each_source_gives_its_variable_and_unset_takes_one_away(ccs, client):
     ccs.files({"key": "from-file\n"})
     create(
         ccs, "work",
-        *("--env", "STATIC=a=b", "--env-from", "ENV=env:OTHER"),
+        *("--env", "STATIC=a=b", "--env-from", "AMBIENT=env:OTHER"),
         *("--env-from", f"FILE=file:{ccs.root}/key"),
         *("--env-from", "COMMAND=command:echo from-$OTHER"),
         *("--unset-env", "ANTHROPIC_API_KEY", "--config-dir", str(ccs.home)),
@@ -145,7 +145,7 @@ def test_each_source_gives_its_variable_and_unset_takes_one_away(ccs, client):
     ambient = {"OTHER": "there", "ANTHROPIC_API_KEY": "ambient", "STATIC": "ambient"}
     ccs.ok("tasks", "run", ccs.task("x", "--profile", "work"), "--wait", **ambient)
     given = json.loads((ccs.home / "environment.json").read_text())
-    assert (given["STATIC"], given["ENV"], given["FILE"]) == ("a=b", "there", "from-file")
+    assert (given["STATIC"], given["AMBIENT"], given["FILE"]) == ("a=b", "there", "from-file")
     assert (given["COMMAND"], given["CLAUDE_CONFIG_DIR"]) == ("from-there", str(ccs.home))
     assert "ANTHROPIC_API_KEY" not in given
 
