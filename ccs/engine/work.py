@@ -106,6 +106,7 @@ class Work:
                 return self._given_up() or _failed(error.reason, words)
             ended = self._calls(place, program, resolved, logs)
             if ended is not None:
+                ended = resolved.mask_record(ended)
                 self._finish(place, ended, logs)
                 message = resolved.mask_text(ended["message"] or "")
                 ended["message"] = message[:_LONGEST_MESSAGE] or None

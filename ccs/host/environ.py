@@ -31,8 +31,11 @@ _OF_ANOTHER_SESSION = (
 )
 # Shorter values ("0", "true") are no secrets, and masking them would eat the logs.
 _SHORTEST_SECRET = 6
+_AS_GO_HAS_IT = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&"})
 # With its name, what Linux takes as one variable.
 _LONGEST = 128 * 1024 - 1
+# A model or a window may be called like the value of some variable that is no secret.
+_JUDGED_BY = ("status", "reason", "session_id", "models", "quota", "limit_type", "resets_at")
 
 
 class EnvFailed(CcsError):
@@ -56,6 +59,22 @@ class Environment:
 
     def mask_text(self, text: str) -> str:
         return self.mask(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def mask_record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """All texts in it but those a run is judged by: any of them may quote a tool."""
+        return {
+            name: value if name in _JUDGED_BY else self._masked(value)
+            for name, value in record.items()
+        }
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.mask_text(value)
+        if isinstance(value, list):
+            return [self._masked(one) for one in value]
+        if isinstance(value, dict):
+            return {name: self._masked(one) for name, one in value.items()}
+        return value
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
@@ -185,14 +204,19 @@ def _strings_within(value: str) -> list[str]:
 
 def _forms(secrets: list[str]) -> list[bytes]:
     """A secret, and each line of it, as it stands in plain text, inside JSON and inside JSON that
-    a tool printed into the client's JSON; longest first.
+    a tool printed into the client's JSON, also as PHP and Go spell it; longest first.
     """
-    forms = set()
+    forms: set[bytes] = set()
     for part in {part for secret in secrets for part in (secret, *secret.splitlines())}:
         if len(part) < _SHORTEST_SECRET:
             continue
-        for ascii_only in (True, False):
-            once = json.dumps(part, ensure_ascii=ascii_only)[1:-1]
-            twice = json.dumps(once, ensure_ascii=ascii_only)[1:-1]
-            forms |= {form.encode("utf-8", "surrogatepass") for form in (part, once, twice)}
+        for spelt in _in_json(part):
+            go, php = spelt.translate(_AS_GO_HAS_IT), spelt.replace("/", "\\/")
+            for once in (part, spelt, go, php):
+                both = (once, *_in_json(once))
+                forms |= {form.encode("utf-8", "surrogatepass") for form in both}
     return sorted(forms, key=len, reverse=True)
+
+
+def _in_json(text: str) -> list[str]:
+    return [json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
