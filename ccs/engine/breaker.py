@@ -70,8 +70,8 @@ def _most(home: Home, task: Record) -> int:
 
 
 def _in_a_row(task: Record, runs: list[Record]) -> int:
-    """A try that is tried again counts once, by its last attempt."""
-    tried_again = {one.get("retry_of") for one in runs}
+    """A try that is tried again counts once, by its last attempt that came to an end."""
+    tried_again = {one.get("retry_of") for one in runs if one.get("reason") != "replaced"}
     mine = [
         one
         for one in runs

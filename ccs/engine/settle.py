@@ -71,12 +71,22 @@ def _record(
 
             following = steps.following(home, run, content, now)
         fresh = {one["id"]: one for one in following}
-        owe.ended(home, run, asked, again, now)  # before the record: see there
+        told = _last_word(run, content.records)
+        owe.ended(home, told, asked, again, now)  # before the record: see there
         runs.write(
             content,
             [fresh.pop(one["id"], one) for one in content.records] + list(fresh.values()),
         )
     return [one["id"] for one in following if one["status"] == "upcoming"]
+
+
+def _last_word(run: Record, runs: list[Record]) -> Record:
+    """What there is to tell at its end: of a retry that the next slot replaced, the failure before
+    it, of which nobody was told because it was tried again.
+    """
+    if (run["status"], run.get("reason")) != ("cancelled", "replaced"):
+        return run
+    return next((one for one in runs if one["id"] == run.get("retry_of")), run)
 
 
 def _again(home: Home, run: Record, asked: Record | None, now: datetime) -> Record | None:

@@ -374,6 +374,22 @@ class TestWhatIsTold:
         world.failed(again)
         assert [one["facts"]["run"]["attempt"] for one in world.owed] == [2]
 
+    def test_a_failure_whose_retry_was_replaced_is_told_and_counted(self, world):
+        world.settings("phone", on_failure=["phone"])
+        retry = {"max_attempts": 2, "delay": "1m", "on": ["error"]}
+        first = launched(world, retry=retry, overlap="replace", disable_after=2)
+        world.failed(first)
+        (again,) = world.ticks.tick("20 10:20").launched
+        world.ticks.begin(again)
+        world.ticks.tick("20 10:30")
+        assert world.owed == []
+        world.ticks.end(again, "cancelled", "replaced")
+        assert [one["facts"]["run"]["id"] for one in world.owed] == [first]
+        world.store.tasks.put(world.store.tasks.get(uid(1)).changed(retry={"max_attempts": 1}))
+        (following,) = world.ticks.tick("20 10:31").launched
+        world.failed(following)
+        assert not world.store.tasks.get(uid(1)).enabled
+
     def test_a_limit_says_when_the_run_goes_on_and_then_that_it_does(self, night, monkeypatch):
         world = World(night, monkeypatch)
         world.settings("phone", on_limit=["phone"], on_resume=["phone"], on_start=["phone"])
