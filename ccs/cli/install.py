@@ -149,7 +149,7 @@ def _wait(plan: Plan, since: Any) -> Mapping[str, Any]:
             click.echo(words, nl=False, err=True)
 
     try:
-        return verbs.first_tick(params.store().home, since, params.clock(), show)
+        return verbs.first_tick(plan, params.store().home, since, params.clock(), show)
     except KeyboardInterrupt:
         _say("\nnot waiting any more; the entry is in place, and ccs status shows its first tick")
         raise click.exceptions.Exit(_INTERRUPTED) from None

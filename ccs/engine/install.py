@@ -158,16 +158,16 @@ def _by_hand(existing: Mapping[str, list[Found]]) -> dict[str, list[Found]]:
 
 
 def first_tick(
-    home: Home, since: datetime, clock: Clock, show: Callable[[float], None]
+    made: Plan, home: Home, since: datetime, clock: Clock, show: Callable[[float], None]
 ) -> dict[str, Any]:
-    """What the first tick after `since` saw that the installed backend called; empty when none came
-    in time. `show` is called with the seconds that have gone by.
+    """What the first tick after `since` saw that came from the entry; empty when none came in time.
+    `show` is called with the seconds that have gone by.
     """
     begun = clock.monotonic()
     told: dict[str, Any] = {}
     while True:
         gone = clock.monotonic() - begun
-        told = _seen(home, since)
+        told = _seen(made, home, since)
         if told and told.get("login") != "asking":
             return told
         if gone > FIRST_TICK_SECONDS + (_LOGIN_SECONDS if told else 0.0):
@@ -176,11 +176,12 @@ def first_tick(
         clock.sleep(_PAUSE)
 
 
-def _seen(home: Home, since: datetime) -> dict[str, Any]:
+def _seen(made: Plan, home: Home, since: datetime) -> dict[str, Any]:
+    """By its PATH it is told from a tick that an older entry has just called."""
     told = sight.seen(home)
-    wanted = sight.installed(home)
+    wanted = {"backend": made.backend, "path": made.entry.variables["PATH"]}
     fresh = bool(told) and told["at"] >= instant.text(since)
-    return told if fresh and told["backend"] == wanted.get("backend") else {}
+    return told if fresh and wanted.items() <= told.items() else {}
 
 
 def _chosen(machine: Machine, ours: Mapping[str, Found]) -> str:

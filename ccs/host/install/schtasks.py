@@ -1,7 +1,8 @@
 """Windows Task Scheduler: a task of the user's own, registered from XML.
 
 S4U and hidden: it runs whether somebody is logged in or not, without a stored password and without
-a window that takes the focus each minute. The schema is that of
+a window that takes the focus each minute. Without its settings Windows would not start it on
+battery, end it after three days, and give what it starts a low priority. The schema:
 https://learn.microsoft.com/windows/win32/taskschd/task-scheduler-schema
 """
 
@@ -14,11 +15,12 @@ import tempfile
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from ccs.errors import CcsError, MissingDependency
+from ccs.errors import CcsError, InvalidInput, MissingDependency
 from ccs.host.install.entry import Entry
 from ccs.host.install.machine import Found, Machine, Text, utf8
 
 _SPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+_LONGEST_PATH = 260
 _TASK = """<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.3" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
@@ -26,11 +28,11 @@ _TASK = """<?xml version="1.0" encoding="UTF-16"?>
   </RegistrationInfo>
   <Triggers>
     <TimeTrigger>
+      <Enabled>true</Enabled>
+      <StartBoundary>2026-01-01T00:00:00Z</StartBoundary>
       <Repetition>
         <Interval>PT1M</Interval>
       </Repetition>
-      <StartBoundary>2026-01-01T00:00:00Z</StartBoundary>
-      <Enabled>true</Enabled>
     </TimeTrigger>
   </Triggers>
   <Principals>
@@ -48,6 +50,7 @@ _TASK = """<?xml version="1.0" encoding="UTF-16"?>
     <Enabled>true</Enabled>
     <Hidden>true</Hidden>
     <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
+    <Priority>5</Priority>
   </Settings>
   <Actions Context="Author">
     <Exec>
@@ -73,6 +76,11 @@ def task(entry: Entry, user: str) -> bytes:
     fields = {"user": user, "command": sys.executable, "arguments": subprocess.list2cmdline(words)}
     for value in fields.values():
         utf8(value, "Task Scheduler")
+    if len(sys.executable) > _LONGEST_PATH:
+        raise InvalidInput(
+            f"Task Scheduler takes no program whose path is longer than {_LONGEST_PATH} characters",
+            f"install ccs in a shorter place than {sys.executable}",
+        )
     text = _TASK.format(**{name: escape(value) for name, value in fields.items()})
     return text.replace("\n", "\r\n").encode("utf-16")
 
