@@ -115,7 +115,7 @@ class TestWhatIsSeen:
         ("says", "told"),
         [
             ('echo \'{"loggedIn": true, "authMethod": "claude.ai"}\'', "logged in (claude.ai)"),
-            ('echo \'{"loggedIn": false}\'; exit 1', "not logged in"),
+            ("echo '{\"loggedIn\": false}'; exit 1", "not logged in"),
             ("echo unknown command; exit 1", "unknown: the client does not say"),
             ("kill -9 $$", "unknown: the client does not say"),
         ],

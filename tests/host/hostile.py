@@ -6,7 +6,7 @@ from pathlib import Path
 
 NAMES = (
     *("plain", "sp ace", "  around  ", "per%cent", "%%", "%h", r"\%", "a\\%b", "back\\slash"),
-    *("two\\\\s", "end\\", "dol$lar", "$HOME", "${PATH}", "$$", "quo\"te", "apo'strophe", '"', "'"),
+    *("two\\\\s", "end\\", "dol$lar", "$HOME", "${PATH}", "$$", 'quo"te', "apo'strophe", '"', "'"),
     *("semi;colon", "amp&ersand", "<angle>", "pipe|", "`tick`", "$(id)", "#hash", "~tilde", "*"),
     *("-dash", "@at", "!bang", "a=b", "日本 é", "עברית", "😀", "line\u2028sep", "nel\x85", "--"),
 )

@@ -40,7 +40,12 @@ def words(value: str) -> list[str]:
     """systemd.syntax(7), QUOTING and systemd.unit(5), SPECIFIERS: quoted words, C escapes, %%."""
     found, position = [], 0
     while position < len(value):
-        assert value[position] == '"', "every word is quoted"
+        if value[position] != '"':
+            word = value[position:].partition(" ")[0]
+            assert word and not set(word) & set("\"'\\%$;#"), "it means itself without quotes"
+            found.append(word)
+            position += len(word) + 1
+            continue
         word, position = "", position + 1
         while value[position] != '"':
             taken = value[position]
@@ -52,9 +57,8 @@ def words(value: str) -> list[str]:
                 assert value[position] == "%", "a specifier"
             word, position = word + taken, position + 1
         found.append(word)
-        position += 1
-        assert value[position : position + 1] in ("", " ")
-        position += 1
+        assert value[position + 1 : position + 2] in ("", " ")
+        position += 2
     return found
 
 

@@ -21,7 +21,8 @@ _NAME_SPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--moun
 _WITHIN = 60.0
 
 _CRON = """
-mount -t tmpfs -o mode=1730,gid="$(stat -c %g /var/spool/cron/crontabs)" tmpfs /var/spool/cron/crontabs
+spool=/var/spool/cron/crontabs
+mount -t tmpfs -o mode=1730,gid="$(stat -c %g $spool)" tmpfs $spool
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /etc/cron.d
 : > /run/none

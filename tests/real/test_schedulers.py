@@ -7,8 +7,11 @@ import json
 import private_machine
 import pytest
 
-# Debian's `crontab -l` shows \r and \b as two characters each; latin-1 and no-break are there too.
-TABLE = b"# mine\r\nMAILTO=me\nSHELL=/bin/false\n# caf\xe9 \xc2\x85 \x08 \\r \\b\n0 5 * * * date +\\%s\n"
+# Debian's `crontab -l` shows a carriage return and a backspace as two characters each.
+TABLE = (
+    b"# mine\r\nMAILTO=me\nSHELL=/bin/false\n"
+    b"# caf\xe9 \xc2\x85 \x08 \\r \\b\n0 5 * * * date +\\%s\n"
+)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 
 _CRONTAB = r"""#!/bin/sh
 state=$(dirname "$0")
-[ -e "$state/refuses" ] && { echo "You (you) are not allowed to use this program (crontab)" >&2; exit 1; }
+[ -e "$state/refuses" ] &&
+  { echo "You (you) are not allowed to use this program (crontab)" >&2; exit 1; }
 case $1 in
 -l) [ -e "$state/table" ] || { echo "no crontab for you" >&2; exit 1; }; cat "$state/table" ;;
 -r) rm "$state/table" ;;
@@ -58,8 +59,6 @@ _ALL = {
     "schtasks": _SCHTASKS,
     "loginctl": "#!/bin/sh\necho Linger=yes\n",
 }
-# Where sh and what these scripts call are, without this machine's own schedulers.
-_TOOLS = ("sh", "cat", "rm", "mv", "cp", "touch", "tail", "dirname", "git")
 
 
 class Schedulers:

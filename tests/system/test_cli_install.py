@@ -131,7 +131,9 @@ class TestOthers:
         done = install()
         assert done.code == 0, done.err
         assert {path.name for path in units.iterdir()} == {"ccs-tick.service", "ccs-tick.timer"}
-        order = [line for line in on.calls("systemctl") if line.split()[0] in ("daemon-reload", "enable")]
+        order = [
+            line for line in on.calls("systemctl") if line.split()[0] in ("daemon-reload", "enable")
+        ]
         assert order == ["daemon-reload", "enable --now ccs-tick.timer"]
         assert "removed" in inside(quick, "uninstall").err
         assert [*units.iterdir()] == []
@@ -176,8 +178,12 @@ class TestOthers:
         path = quick.home / "Library/LaunchAgents/ccs.tick.plist"
         assert plistlib.loads(path.read_bytes())["Label"] == "ccs.tick"
         target = f"gui/{os.getuid()}"
-        once = [f"enable {target}/ccs.tick", f"bootstrap {target} {path}", f"print {target}/ccs.tick"]
-        assert [line for line in on.calls("launchctl")][-4:-1] == once
+        once = [
+            f"enable {target}/ccs.tick",
+            f"bootstrap {target} {path}",
+            f"print {target}/ccs.tick",
+        ]
+        assert on.calls("launchctl")[-4:-1] == once
         assert inside(quick, "uninstall").code == 0
         assert not path.exists()
         assert not (on.directory / "loaded").exists()

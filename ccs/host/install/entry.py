@@ -18,7 +18,9 @@ from ccs.errors import InvalidInput
 _DEFAULT_STORE = ".claude-scheduler"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 # `ccs tick`, "/a b/ccs" tick, -m ccs tick, claude-code-scheduler tick
-_TICK = re.compile(rb"""(?:^|[\s/\\"'>])(?:ccs|claude-code-scheduler)(?:\.exe)?["']?\s+tick\b""")
+_TICK = re.compile(
+    rb"""(?:^|[\s/\\"'>])(?:ccs|claude-code-scheduler)(?:\.exe)?["']?\s+["']?tick\b"""
+)
 _STORE = re.compile(rb"""\bCCS_HOME=("[^"\n]*"|'[^'\n]*'|[^\s"']*)""")
 
 

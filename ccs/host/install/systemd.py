@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Iterator
 
 from ccs.errors import CcsError, InvalidInput, MissingDependency
@@ -24,6 +25,7 @@ from ccs.host.install.machine import (
     utf8,
 )
 
+_PLAIN = re.compile(r"[A-Za-z0-9_./=:-]+")
 _MARK = b"# Written by ccs install for "
 _NO_MANAGER = (
     "log in by ssh or on a console instead of su or sudo, or loginctl enable-linger;"
@@ -102,6 +104,8 @@ def _head(entry: Entry) -> tuple[str, ...]:
 
 def quoted(word: str) -> str:
     """One word, without specifiers: https://www.freedesktop.org/software/systemd/man/systemd.syntax"""
+    if _PLAIN.fullmatch(word):
+        return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
