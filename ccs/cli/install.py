@@ -77,14 +77,15 @@ def uninstall(dry_run: bool) -> None:
     """
     from ccs.engine import install as verbs
 
-    home = params.store().home
-    gone = verbs.remove(home, os.environ, dry_run)
+    gone, by_hand, unasked = verbs.remove(params.store().home, os.environ, dry_run)
     for one in gone:
         _say(f"{'would remove' if dry_run else 'removed'} {one.where}")
     if not gone:
         _say("nothing was installed by ccs install")
-    for one in verbs.by_hand(home, os.environ):
+    for one in by_hand:
         _say(f"left, because it was made by hand: {one.where}: {one.said}")
+    for words in unasked:
+        _say(f"warning: {words}")
 
 
 @click.command()
@@ -124,7 +125,7 @@ def _show(plan: Plan) -> None:
         _say(f"{plan.backend} has the entry already: {plan.present.where}")
     else:
         for text in plan.texts:
-            _say(f"{text.where} {'is to change to' if plan.present else 'is to have'}:")
+            _say(f"{text.where}, {'to be changed to' if plan.present else 'to be written'}:")
             codec = "utf-16" if text.content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
             for line in text.content.decode(codec, "replace").splitlines():
                 _say(f"    {line}")
@@ -172,7 +173,9 @@ def _report(plan: Plan, seen: Mapping[str, Any]) -> None:
 def _seen(seen: Mapping[str, Any]) -> list[str]:
     client, login = seen.get("client"), str(seen.get("login"))
     lines = [f"  client  {client or seen.get('problem')}"]
-    if client:
+    if not client:
+        lines.append("          install Claude Code, or name it: claude_path in settings.json")
+    else:
         lines.append(f"  login   {login}")
     if login == "not logged in":
         lines.append("          log in (claude /login) or give a profile a token; see man ccs")

@@ -66,7 +66,7 @@ def texts(home: Home, environment: Mapping[str, str], wanted: str) -> tuple[str,
     """What would be written, whether or not this machine has that scheduler."""
     machine = Machine(environment)
     entry = entries.of(environment, home.path)
-    name = _chosen(machine, {}) if wanted == "auto" else wanted
+    name = _chosen(machine, {}, {}) if wanted == "auto" else wanted
     return name, backend(name).texts(entry, machine)
 
 
@@ -74,10 +74,12 @@ def plan(home: Home, environment: Mapping[str, str], wanted: str, replace: bool)
     """Raises MissingDependency, Conflict, InvalidInput, CcsError."""
     machine = Machine(environment)
     entry = entries.of(environment, home.path)
-    existing = everything(entry, machine)
+    existing, faults = everything(entry, machine)
     ours = {name: one for name, found in existing.items() for one in found if one.ours}
     by_hand = _by_hand(existing)
-    name = _chosen(machine, ours) if wanted == "auto" else wanted
+    name = _chosen(machine, ours, faults) if wanted == "auto" else wanted
+    if name in faults:
+        raise faults[name]
     if unfit := backend(name).fits(machine):
         raise MissingDependency(unfit, _other_than(name))
     others = {other: one for other, one in ours.items() if other != name}
@@ -91,19 +93,29 @@ def plan(home: Home, environment: Mapping[str, str], wanted: str, replace: bool)
         ours.get(name),
         others,
         by_hand,
-        [*warnings, *([_WSL] if _is_wsl() else [])],
+        [*warnings, *(fault.message for fault in faults.values()), *([_WSL] if _is_wsl() else [])],
         is_dead=name == "cron" and bool(warnings),
     )
 
 
-def everything(entry: Entry, machine: Machine) -> dict[str, list[Found]]:
-    """The entries for this store, by backend. Raises CcsError when one cannot be asked."""
-    found = {}
+def everything(
+    entry: Entry, machine: Machine
+) -> tuple[dict[str, list[Found]], dict[str, CcsError]]:
+    """The entries for this store, by backend, and why a backend could not be asked: who may not use
+    cron may still use systemd.
+    """
+    existing: dict[str, list[Found]] = {}
+    faults: dict[str, CcsError] = {}
     for name in BACKENDS:
-        # Files of a manager that is out of reach just now are entries all the same.
-        if name != "cron" or not backend(name).fits(machine):
-            found[name] = backend(name).found(entry, machine)
-    return found
+        if name == "cron" and backend(name).fits(machine):
+            continue  # files of another manager are entries all the same, be it in reach or not
+        try:
+            existing[name] = backend(name).found(entry, machine)
+        except OSError as error:
+            faults[name] = CcsError(f"{name}: {error}")
+        except CcsError as error:
+            faults[name] = error
+    return existing, faults
 
 
 def try_entry(made: Plan) -> None:
@@ -132,24 +144,25 @@ def apply(made: Plan, home: Home, environment: Mapping[str, str], now: datetime)
         backend(name).retire(made.entry, machine, found)
 
 
-def remove(home: Home, environment: Mapping[str, str], dry_run: bool) -> list[Found]:
-    """What was ours and is gone, or would be. Never what was made by hand, and no record."""
+def remove(
+    home: Home, environment: Mapping[str, str], dry_run: bool
+) -> tuple[list[Found], list[Found], list[str]]:
+    """What was ours and is gone, or would be; what was made by hand and stays; and what could not
+    be asked. Raises CcsError, OSError.
+    """
     machine = Machine(environment)
     entry = entries.of(environment, home.path)
+    existing, faults = everything(entry, machine)
     gone = []
-    for name, found in everything(entry, machine).items():
+    for name, found in existing.items():
         ours = [one for one in found if one.ours]
         gone += ours
         if ours and not dry_run:
             backend(name).uninstall(entry, machine)
     if not dry_run and home.exists():
         sight.forget(home)
-    return gone
-
-
-def by_hand(home: Home, environment: Mapping[str, str]) -> list[Found]:
-    existing = everything(entries.of(environment, home.path), Machine(environment))
-    return [one for found in _by_hand(existing).values() for one in found]
+    by_hand = [one for found in _by_hand(existing).values() for one in found]
+    return gone, by_hand, [fault.message for fault in faults.values()]
 
 
 def _by_hand(existing: Mapping[str, list[Found]]) -> dict[str, list[Found]]:
@@ -184,7 +197,7 @@ def _seen(made: Plan, home: Home, since: datetime) -> dict[str, Any]:
     return told if fresh and wanted.items() <= told.items() else {}
 
 
-def _chosen(machine: Machine, ours: Mapping[str, Found]) -> str:
+def _chosen(machine: Machine, ours: Mapping[str, Found], faults: Mapping[str, CcsError]) -> str:
     """What is installed already, else what this system's users expect. Raises MissingDependency."""
     if ours:
         return next(iter(ours))
@@ -197,7 +210,7 @@ def _chosen(machine: Machine, ours: Mapping[str, Found]) -> str:
     has_manager = not systemd.fits(machine)
     if has_manager and systemd.lingers(machine):
         return "systemd"
-    has_cron = not cron.fits(machine)
+    has_cron = not cron.fits(machine) and not (has_manager and "cron" in faults)
     if has_cron and (cron.has_daemon() or not has_manager):
         return "cron"
     if has_manager:

@@ -50,11 +50,11 @@ def _entries(store: Store, environment: Mapping[str, str]) -> tuple[list[Record]
     machine = Machine(environment)
     try:
         entry = entries.of(environment, store.home.path)
-        existing = install.everything(entry, machine)
     except CcsError as error:
         return [], [error.message]
+    existing, faults = install.everything(entry, machine)
     found = []
-    notes = []
+    notes = [fault.message for fault in faults.values()]
     for name, ones in existing.items():
         for one in ones:
             by = "ccs install" if one.ours else "hand"

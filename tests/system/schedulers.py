@@ -13,7 +13,8 @@ state=$(dirname "$0")
 [ -e "$state/refuses" ] &&
   { echo "You (you) are not allowed to use this program (crontab)" >&2; exit 1; }
 case $1 in
--l) [ -e "$state/table" ] || { echo "no crontab for you" >&2; exit 1; }; cat "$state/table" ;;
+-l) [ -e "$state/table" ] || { echo "no crontab for you" >&2; exit 1; }; cat "$state/table"
+    [ -e "$state/slow" ] && sleep 0.5; : ;;
 -r) rm "$state/table" ;;
 -)  cat > "$state/draft"
     [ -e "$state/full" ] && { echo "crontab: No space left on device" >&2; exit 1; }
@@ -86,5 +87,5 @@ class Schedulers:
         return path.read_text().splitlines() if path.exists() else []
 
     def has(self, fault: str) -> None:
-        """From now on: refuses, full, meddles (crontab), no-manager (systemctl)."""
+        """From now on: refuses, full, meddles, slow (crontab), no-manager (systemctl)."""
         (self.directory / fault).touch()

@@ -25,7 +25,7 @@ def put(quick, tmp_path, monkeypatch, inside):
     """`put(*names)`: this machine has these schedulers and no others; cron's daemon runs."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("sh", "cat", "rm", "mv", "cp", "touch", "tail", "dirname", "git"):
+    for name in ("sh", "cat", "rm", "mv", "cp", "touch", "tail", "dirname", "sleep", "git"):
         (tools / name).symlink_to(shutil.which(name))
     monkeypatch.setattr(machine, "_BESIDE", ())
     monkeypatch.setattr(cron, "has_daemon", lambda: True)
@@ -152,7 +152,7 @@ class TestOthers:
         written = path.read_text()
         path.write_text(written.replace("KillMode=process\n", ""))
         done = install()
-        assert "is to change to:" in done.err
+        assert "to be changed to:" in done.err
         assert path.read_text() == written
 
     def test_a_foreign_unit_in_its_place_is_refused_and_then_kept_beside(self, put, install, quick):
@@ -221,6 +221,32 @@ class TestOneEntry:
         assert on.table.count(b"ccs tick") == 1
         assert f"CCS_HOME={first} ".encode() in on.table
 
+    def test_two_stores_at_once_lose_neither(self, put, quick):
+        on = put("crontab")
+        on.table = THEIRS
+        on.has("slow")  # long enough between reading and writing for the other to come between
+        argv = [quick.program, "install", "--yes", "--no-start", "--backend", "cron"]
+        both = [
+            subprocess.Popen(
+                argv,
+                env={**quick.env, "CCS_HOME": str(quick.root / f"store{number}")},
+                stderr=subprocess.DEVNULL,
+            )
+            for number in range(2)
+        ]
+        assert all(one.wait(timeout=60) in (0, 6) for one in both)
+        assert on.table.count(b"ccs tick") == 2
+        assert on.table.endswith(THEIRS)
+
+    def test_who_may_not_use_cron_may_use_systemd(self, put, install, quick, inside):
+        on = put("crontab", "systemctl", "loginctl")
+        on.has("refuses")
+        done = install()
+        assert done.code == 0
+        assert "warning: the crontab cannot be read" in done.err
+        assert "removed" in inside(quick, "uninstall").err
+        assert [*(quick.home / ".config/systemd/user").iterdir()] == []
+
     @pytest.mark.parametrize("option", ["--dry-run", "--print"])
     def test_showing_changes_nothing_not_even_the_store(self, put, quick, inside, option):
         on = put("crontab")
@@ -272,8 +298,9 @@ class TestOneEntry:
 def as_systemd(quick):
     """What systemd does in the next minute: the service's command, with its environment alone."""
     [path] = (quick.home / ".config/systemd/user").glob("*.service")
-    told = [line.partition("=")[::2] for line in path.read_text().splitlines() if '"' in line]
-    variables = dict(value.strip('"').split("=", 1) for name, value in told if name != "ExecStart")
+    told = [line.partition("=")[::2] for line in path.read_text().splitlines()]
+    values = [value.strip('"') for name, value in told if name == "Environment"]
+    variables = dict(value.split("=", 1) for value in values)
     [command] = [value for name, value in told if name == "ExecStart"]
     argv = [word.strip('"') for word in command.split()]
     subprocess.run(argv, env={"LANG": "C", **variables}, cwd=quick.home, check=True)
