@@ -59,8 +59,7 @@ def install(
         params.confirm("Install this?", yes, "nothing was changed", default=True)
     verbs.try_entry(plan)
     store.home.create()
-    since = params.now()
-    verbs.apply(plan, store.home, os.environ, since)
+    since = verbs.apply(plan, store.home, os.environ, params.clock())
     _say(f"installed for {store.home.path}; ccs uninstall takes it out again")
     if plan.is_dead or no_start:
         _say("not waiting for a tick; ccs status shows when one came")

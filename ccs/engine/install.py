@@ -131,17 +131,19 @@ def try_entry(made: Plan) -> None:
         )
 
 
-def apply(made: Plan, home: Home, environment: Mapping[str, str], now: datetime) -> None:
-    """Raises CcsError, OSError."""
+def apply(made: Plan, home: Home, environment: Mapping[str, str], clock: Clock) -> datetime:
+    """Since when a tick of the new entry is expected. Raises CcsError, OSError."""
     machine = Machine(environment)
-    sight.expect(home, made.backend, now)
     backend(made.backend).install(made.entry, machine)
     if all(one.fault for one in backend(made.backend).found(made.entry, machine) if one.ours):
         raise CcsError(f"{made.backend} does not show what was written", "ccs status")
+    since = clock.now()
+    sight.expect(home, made.backend, since)
     for other in made.others:
         backend(other).uninstall(made.entry, machine)
     for name, found in made.by_hand.items():
         backend(name).retire(made.entry, machine, found)
+    return since
 
 
 def remove(

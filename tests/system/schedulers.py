@@ -40,7 +40,7 @@ echo "$@" >> "$state/systemctl.calls"
 [ -e "$state/no-manager" ] && { echo "Failed to connect to bus: No medium found" >&2; exit 1; }
 case $1 in
 enable) touch "$state/active.$3" ;;
-disable) rm -f "$state/active.$3" ;;
+disable) rm -f "$state/active.$3" "$HOME/.config/systemd/user/timers.target.wants/$3" ;;
 is-active) [ -e "$state/active.$2" ] ;;
 esac
 """

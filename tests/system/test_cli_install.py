@@ -169,6 +169,28 @@ class TestOthers:
         assert install("--replace").code == 0
         assert (units / "ccs-tick.service.replaced").read_text() == own
 
+    def test_a_timer_made_by_hand_under_another_name_is_named_and_disabled(
+        self, put, install, quick
+    ):
+        on = put("systemctl", "loginctl")
+        units = quick.home / ".config/systemd/user"
+        units.mkdir(parents=True)
+        own = f"[Service]\nEnvironment=CCS_HOME={quick.store}\nExecStart=/x/ccs tick\n"
+        (units / "mine.service").write_text(own)
+        (units / "other.service").write_text(own.replace(str(quick.store), "/srv/ccs"))
+        assert install("--dry-run").code == 0, "they are not enabled"
+        (units / "timers.target.wants").mkdir()
+        for name in ("mine", "other"):
+            (units / f"timers.target.wants/{name}.timer").symlink_to(units / f"{name}.timer")
+        done = install()
+        assert done.code == 4
+        assert f"{units}/mine.service, made by hand" in done.err
+        assert "other.service" not in done.err
+        assert install("--replace").code == 0
+        assert "disable --now mine.timer" in on.calls("systemctl")
+        assert (units / "mine.service").read_text() == own
+        assert install().code == 0
+
     def test_launchd_is_told_after_it_has_let_go_of_the_old_one(self, put, install, quick, inside):
         on = put("launchctl")
         quick.env.pop("CCS_HOME")
@@ -193,6 +215,9 @@ class TestOthers:
         done = install("--backend", "schtasks")
         assert done.code == 0, done.err
         assert (on.directory / "task.xml").read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff")
+        assert "has the entry already" in install().err
+        quick.env["PATH"] += ":/opt/'new' & <bin>"
+        assert "to be changed to" in install().err
         assert "has the entry already" in install().err
         assert inside(quick, "uninstall").code == 0
         assert not (on.directory / "task.xml").exists()

@@ -8,18 +8,17 @@ https://learn.microsoft.com/windows/win32/taskschd/task-scheduler-schema
 
 from __future__ import annotations
 
+import html
 import os
 import subprocess
 import sys
 import tempfile
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+from collections.abc import Mapping
 
 from ccs.errors import CcsError, InvalidInput, MissingDependency
 from ccs.host.install.entry import Entry
 from ccs.host.install.machine import Found, Machine, Text, utf8
 
-_SPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 _LONGEST_PATH = 260
 _TASK = """<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.3" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
@@ -72,8 +71,7 @@ def texts(entry: Entry, machine: Machine) -> list[Text]:
 
 def task(entry: Entry, user: str) -> bytes:
     """UTF-16 with its mark, as Windows itself exports it. Raises InvalidInput."""
-    words = ["-P", "-c", _code(entry), "tick", "--backend", "schtasks"]
-    fields = {"user": user, "command": sys.executable, "arguments": subprocess.list2cmdline(words)}
+    fields = _fields(entry, user)
     for value in fields.values():
         utf8(value, "Task Scheduler")
     if len(sys.executable) > _LONGEST_PATH:
@@ -81,8 +79,14 @@ def task(entry: Entry, user: str) -> bytes:
             f"Task Scheduler takes no program whose path is longer than {_LONGEST_PATH} characters",
             f"install ccs in a shorter place than {sys.executable}",
         )
-    text = _TASK.format(**{name: escape(value) for name, value in fields.items()})
+    text = _TASK.format(**{name: html.escape(value, quote=False) for name, value in fields.items()})
     return text.replace("\n", "\r\n").encode("utf-16")
+
+
+def _fields(entry: Entry, user: str) -> dict[str, str]:
+    words = ["-P", "-c", _code(entry), "tick", "--backend", "schtasks"]
+    arguments = subprocess.list2cmdline(words)
+    return {"user": user, "command": sys.executable, "arguments": arguments}
 
 
 def _code(entry: Entry) -> str:
@@ -97,18 +101,17 @@ def found(entry: Entry, machine: Machine) -> list[Found]:
     done = machine.call("schtasks", "/Query", "/TN", _name(entry), "/XML")
     if done.code:  # its words are translated, so only the code can tell
         return []
-    wanted = _action(task(entry, _user(machine)))
-    fault = "" if _action(done.out) == wanted else "it is not as ccs install would write it"
+    same = _runs(done.out, _fields(entry, _user(machine)))
+    fault = "" if same else "it is not as ccs install would write it"
     return [Found(f"task {_name(entry)}", ours=True, fault=fault)]
 
 
-def _action(xml: bytes) -> tuple[str, ...]:
+def _runs(xml: bytes, wanted: Mapping[str, str]) -> bool:
     """Windows adds defaults to what it was given, so only what is run is compared."""
-    try:
-        tree = ElementTree.fromstring(xml)
-    except (ElementTree.ParseError, LookupError, ValueError):
-        return ()
-    return tuple(tree.findtext(f".//{_SPACE}{name}") or "" for name in ("Command", "Arguments"))
+    codec = "utf-16" if xml[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    text = html.unescape(xml.decode(codec, "replace"))
+    elements = {"Command": wanted["command"], "Arguments": wanted["arguments"]}
+    return all(f"<{name}>{value}</{name}>" in text for name, value in elements.items())
 
 
 def install(entry: Entry, machine: Machine) -> None:

@@ -130,15 +130,28 @@ def found(entry: Entry, machine: Machine) -> list[Found]:
 
 
 def _by_hand(entry: Entry, machine: Machine) -> Iterator[Found]:
-    """Services beside ours that call the tick for this store."""
+    """Services beside ours that call the tick for this store and are in force."""
     directory = _directory(entry, machine)
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     for name in names:
         path = os.path.join(directory, name)
         if name.endswith(".service") and name != f"{entry.name}.service" and os.path.isfile(path):
             content = read_file(path) or b""
-            if not content.startswith(_MARK) and _said(content) and entry.serves(content):
+            theirs = not content.startswith(_MARK) and _said(content) and entry.serves(content)
+            if theirs and _is_in_force(directory, name.removesuffix(".service"), machine):
                 yield Found(path, ours=False, said=_said(content))
+
+
+def _is_in_force(directory: str, unit: str, machine: Machine) -> bool:
+    """Enabled, or started by hand."""
+    links = (f"{kind}.wants/{unit}" for kind in ("timers.target", "default.target"))
+    if any(
+        os.path.lexists(os.path.join(directory, f"{link}.{kind}"))
+        for link in links
+        for kind in ("timer", "service")
+    ):
+        return True
+    return not fits(machine) and _systemctl(machine, "is-active", f"{unit}.timer").code == 0
 
 
 def _said(content: bytes) -> str:
