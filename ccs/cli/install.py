@@ -102,7 +102,7 @@ def status(out: Output, as_json: bool) -> None:
     found = scheduling.status(params.store(), os.environ, params.now())
     if out.format == "table":
         for line in _told(found):
-            click.echo(plain(line))
+            click.echo(plain(line).replace("\n", " "))
     else:
         out.record(found)
     if found["status"] != "ok":

@@ -129,7 +129,7 @@ def _login(store: Store, environment: Mapping[str, str], program: str | None) ->
         return "unknown: there is no client"
     if program == client.MOCK:
         return "none needed"
-    variables = environ.inherited(environment)
+    variables = {**environ.inherited(environment), "DISABLE_AUTOUPDATER": "1"}
     argv = [program, "auth", "status", "--json"]
     try:
         answer = asking.ask(argv, b"", "/", variables, _ASKING_SECONDS)

@@ -144,13 +144,9 @@ def _by_hand(entry: Entry, machine: Machine) -> Iterator[Found]:
 
 def _is_in_force(directory: str, unit: str, machine: Machine) -> bool:
     """Enabled, or started by hand."""
-    links = (f"{kind}.wants/{unit}" for kind in ("timers.target", "default.target"))
-    if any(
-        os.path.lexists(os.path.join(directory, f"{link}.{kind}"))
-        for link in links
-        for kind in ("timer", "service")
-    ):
-        return True
+    for name in (f"timers.target.wants/{unit}.timer", f"default.target.wants/{unit}.service"):
+        if os.path.lexists(os.path.join(directory, name)):
+            return True
     return not fits(machine) and _systemctl(machine, "is-active", f"{unit}.timer").code == 0
 
 
