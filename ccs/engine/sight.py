@@ -30,6 +30,8 @@ Record = dict[str, Any]
 # Without an answer by then the entry is not called as it was written; ticks may rest again.
 _EXPECTED_FOR = timedelta(hours=1)
 _OLD = timedelta(days=1)
+# Two schedulers that take turns must not have somebody look each minute.
+_FRESH = timedelta(minutes=10)
 _ASKING_SECONDS = 15.0
 # They decide who pays; a shell has them more often than a scheduler. Only their names are kept.
 _OF_LOGIN = ("ANTHROPIC_", "CLAUDE_CODE_USE_", "CLAUDE_CODE_OAUTH", "CLAUDE_CONFIG_DIR")
@@ -71,13 +73,19 @@ def start(home: Home, environment: Mapping[str, str], backend: str | None, now: 
     last, wanted = seen(home), installed(home)
     answered = not wanted or _answers(last, wanted)
     if backend is not None:
-        known = {**_surroundings(environment), "backend": backend}
-        stale = any(last.get(name) != value for name, value in known.items())
-        stale = stale or abs(now - instant.parse(last["at"])) > _OLD
-        if stale or (not answered and wanted["backend"] == backend):
+        is_asked = not answered and wanted["backend"] == backend
+        if is_asked or _is_stale(last, {**_surroundings(environment), "backend": backend}, now):
             inherited = {**environ.inherited(environment), "CCS_HOME": home.path}
             detached([sys.executable, "-P", "-m", "ccs", "sight", backend], inherited)
     return not answered and now - instant.parse(wanted["at"]) < _EXPECTED_FOR
+
+
+def _is_stale(last: Record, known: Record, now: datetime) -> bool:
+    if not last:
+        return True
+    age = abs(now - instant.parse(last["at"]))
+    changed = any(last.get(name) != value for name, value in known.items())
+    return age > _OLD or (changed and age > _FRESH)
 
 
 def _answers(last: Record, wanted: Record) -> bool:

@@ -5,6 +5,7 @@ Judged by the age of the last tick alone: an entry that stands in its place prov
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -74,7 +75,7 @@ def _differences(seen: Record, here: Record) -> list[str]:
     for name in ("home", "client", "git"):
         if seen.get(name) != here[name]:
             found.append(f"{name}: {_word(seen.get(name))} there, {_word(here[name])} here")
-    theirs, ours = (str(one.get("path") or "").split(":") for one in (seen, here))
+    theirs, ours = (str(one.get("path") or "").split(os.pathsep) for one in (seen, here))
     missing = [one for one in dict.fromkeys(ours) if one and one not in theirs]
     if missing:
         found.append(f"PATH: not there: {', '.join(missing)}")

@@ -11,6 +11,7 @@ from ccs import __version__
 from ccs.engine import sight, tick
 from ccs.store import agenda
 
+LATER = timedelta(minutes=11)
 CRON = {"PATH": "/usr/bin:/bin", "HOME": "/home/you"}
 
 
@@ -48,13 +49,19 @@ class TestWhoLooks:
     @pytest.mark.parametrize("changed", [{"PATH": "/opt/bin"}, {"HOME": "/home/other"}])
     def test_one_whose_surroundings_changed_does(self, store, now, children, changed):
         looks(store, now)
-        tick.tick(store, now, {**CRON, **changed}, "cron")
+        tick.tick(store, now + LATER, {**CRON, **changed}, "cron")
         assert len(children) == 1
 
     def test_one_of_another_backend_does(self, store, now, children):
         looks(store, now)
-        tick.tick(store, now, CRON, "systemd")
+        tick.tick(store, now + LATER, CRON, "systemd")
         assert children == [["sight", "systemd"]]
+
+    def test_two_that_take_turns_do_not_each_minute(self, store, now, children):
+        looks(store, now)
+        for minute in range(1, 9):
+            tick.tick(store, now + timedelta(minutes=minute), CRON, ("systemd", "cron")[minute % 2])
+        assert children == []
 
     def test_one_does_when_the_last_look_is_a_day_old(self, store, now, children):
         looks(store, now)

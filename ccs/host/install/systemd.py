@@ -171,11 +171,13 @@ def install(entry: Entry, machine: Machine) -> None:
 
 
 def retire(entry: Entry, machine: Machine, found: list[Found]) -> None:
-    """Their timers; the files stay. Those in our place have been set aside."""
+    """Their timers end; what runs now goes on, for their services may have runs in them, and the
+    files stay. Those in our place have been set aside."""
     for one in found:
         unit = os.path.basename(one.where).removesuffix(".service")
         if unit != entry.name and not fits(machine):
             _systemctl(machine, "disable", "--now", f"{unit}.timer")
+            _systemctl(machine, "disable", f"{unit}.service")
 
 
 def uninstall(entry: Entry, machine: Machine) -> None:
