@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from schedulers import Schedulers
+from terminal import Terminal
 
 from ccs.host.install import cron, machine
 
@@ -299,6 +300,15 @@ class TestOneEntry:
         assert done.code == 2
         assert "--yes" in done.err
         assert on.table is None
+
+    @pytest.mark.parametrize(("says", "code", "written"), [("n", 1, False), ("", 0, True)])
+    def test_on_a_terminal_it_asks_and_return_is_yes(self, put, quick, says, code, written):
+        put("systemctl", "loginctl")
+        terminal = Terminal(quick, "install", "--no-start", "--backend", "systemd")
+        terminal.until("Install this? [Y/n]:")
+        terminal.answer(says)
+        assert terminal.end() == code
+        assert bool([*quick.home.glob(".config/systemd/user/*.timer")]) == written
 
     def test_a_home_with_a_line_break_is_refused(self, put, install, quick):
         on = put("crontab")
