@@ -24,7 +24,7 @@ install: $(VENV)/.installed ## ccs into the private environment, linked into PRE
 test: $(VENV)/.dev ## the tests, without those that need the real client
 	$(BIN)/python -m pytest -n auto --ignore tests/real
 
-test-real: $(VENV)/.dev ## the tests that drive the real client (skipped where it is not to be had)
+test-real: $(VENV)/.dev ## the real client, cron and systemd (each skipped where it is not to be had)
 	$(BIN)/python -m pytest -n auto tests/real
 
 format: $(VENV)/.dev ## rewrite the code in the project's form

@@ -19,6 +19,8 @@ def main() -> None:
         _supervise(words[1], in_session=len(words) == 3)
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])
+    elif words[:1] == ["sight"] and len(words) == 2:
+        _sight(words[1])
     elif words == ["notify-owed"]:
         _notify_owed()
     elif words == ["tidy"]:
@@ -75,6 +77,17 @@ def _scan(task_id: str) -> None:
 
     os.umask(0o077)
     watch.scan(Store(Home.of(os.environ)), task_id)
+
+
+def _sight(backend: str) -> None:
+    from datetime import UTC, datetime
+
+    from ccs.engine import sight
+    from ccs.store.home import Home
+    from ccs.store.store import Store
+
+    os.umask(0o077)
+    sight.look(Store(Home.of(os.environ)), os.environ, backend, datetime.now(UTC))
 
 
 def _notify_owed() -> None:

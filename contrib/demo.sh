@@ -36,5 +36,5 @@ That was the bundled mock client. With the real one: install it and log in
 mock_mode, in your own store:
 
   ccs tasks create --cron '*/15 * * * *' --prompt 'Say hello'
-  ccs tasks run hello --wait        # or wait for cron: * * * * * ccs tick
+  ccs tasks run hello --wait        # or: ccs install
 END

@@ -194,13 +194,15 @@ def can_redraw() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def confirm(question: str, sure: bool, otherwise: str = "nothing was deleted") -> None:
+def confirm(
+    question: str, sure: bool, otherwise: str = "nothing was deleted", default: bool = False
+) -> None:
     """Asks on a terminal; elsewhere `--yes` has to say it. Raises InvalidInput, CcsError."""
     if sure:
         return
     if not sys.stdin.isatty():
         raise InvalidInput(f"{question} There is nobody to ask", "add --yes")
-    if not click.confirm(plain(question), err=True):
+    if not click.confirm(plain(question), default=default, err=True):
         raise CcsError(otherwise)
 
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from ccs import __version__, instant
-from ccs.engine import notify, steps, tidy, watch
+from ccs.engine import notify, sight, steps, tidy, watch
 from ccs.engine.launch import Launcher, Spawn
 from ccs.engine.look import Look
 from ccs.engine.reap import reap
@@ -92,8 +92,13 @@ class _Tick:
         self.environment = environment
         self.backend = backend
         self.done = Ticked()
+        self.expected = False  # that a tick of the installed backend says what it sees
 
     def run(self) -> Ticked:
+        if self.spawn is None:
+            with spared(self.done.problems, "what the scheduler lets ccs see"):
+                home = self.store.home
+                self.expected = sight.start(home, self.environment, self.backend, self.now)
         reaped = reap(self.store, self.now)
         self.done.settled = reaped.settled
         self.done.problems += reaped.problems
@@ -229,7 +234,7 @@ class _Tick:
         # What waits for a time is woken by it; what waits for anything else is looked at each time.
         restless = any(run.status == "running" or run.not_before is None for run in unfinished)
         watching = any(isinstance(task.schedule, FileWatch) for task in enabled)
-        busy = going_on or restless or watching or bool(self.done.problems)
+        busy = going_on or restless or watching or self.expected or bool(self.done.problems)
         accounts = launcher.accounts
         held = any(run.held_reason in plan.BY_ACCOUNT for run in unfinished)
         stamps = {

@@ -18,7 +18,7 @@ from ccs.store.store import Store
 
 # Two missed calls of an every-minute entry.
 _ALIVE_SECONDS = 180
-NO_TICK = "nothing calls ccs tick: add '* * * * * ccs tick' to your crontab (crontab -e)"
+NO_TICK = "nothing calls ccs tick: ccs install makes the system's scheduler call it"
 
 
 def everything(store: Store) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def scheduler(store: Store, now: datetime) -> dict[str, Any]:
             at = instant.text(slot)
             upcoming.append({"task_id": task.id, "task_name": task.name, "next_slot": at})
     return {
-        "last_tick": _last_tick(store),
+        "last_tick": last_tick(store) or None,
         "last_tick_seconds_ago": tick_age(store, now),
         "scheduled_tasks": sorted(upcoming, key=lambda one: one["next_slot"]),
     }
@@ -96,9 +96,11 @@ def tick_age(store: Store, now: datetime) -> int | None:
     return max(0, int(now.timestamp() - found[1][0] / 1e9))
 
 
-def _last_tick(store: Store) -> Any:
+def last_tick(store: Store) -> dict[str, Any]:
+    """As it reported itself; empty when there was none."""
     found = atomic.read(store.home.last_tick)
     try:
-        return json.loads(found[0]) if found else None
+        told = json.loads(found[0]) if found else None
     except ValueError:
-        return None  # it is rewritten by every tick that does something
+        return {}  # it is rewritten by every tick that does something
+    return told if isinstance(told, dict) else {}

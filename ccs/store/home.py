@@ -86,6 +86,16 @@ class Home:
         return self.file("tick.json")
 
     @property
+    def installed(self) -> str:
+        """What `ccs install` made the system's scheduler call, and since when."""
+        return self.file("installed.json")
+
+    @property
+    def sight(self) -> str:
+        """What a tick could see that the system's scheduler called. Derived."""
+        return self.file("sight.json")
+
+    @property
     def tidied(self) -> str:
         """When old runs and logs were looked at last. Derived."""
         return self.file("tidied.json")
