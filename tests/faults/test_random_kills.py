@@ -1,0 +1,101 @@
+"""Ticks two at a time, and they and the supervisors killed at any moment, again and again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from world import World
+
+from ccs.model.task import Task
+from ccs.store.home import Home
+from ccs.store.store import Store
+
+DUE_EACH_ROUND = 2
+
+
+def test_no_slot_is_lost_or_launched_twice(world, seeded, share, record_property):
+    wanted = max(40, round(1000 * share))
+    world.settings(max_concurrent_tasks=100)
+    tasks: list[str] = []
+    kills = 0
+    while kills < wanted:
+        tasks += _due(world, seeded)
+        kills += _tick_and_kill(world, seeded)
+    world.settle()
+    record_property("kills", kills)
+    record_property("slots", len(tasks))
+    world.assert_whole()
+    world.assert_launched_once()
+    runs = [one for one in world.all_runs() if one["task_id"] in tasks]
+    assert sorted(one["task_id"] for one in runs) == sorted(tasks), "each slot has one record"
+    # A supervisor that was killed five times before it could begin is given up, and says so.
+    ends = {(one["status"], one["reason"]) for one in runs}
+    assert ends <= {("success", None), ("lost", "crash"), ("failed", "start_failed")}
+    assert ("success", None) in ends and ("lost", "crash") in ends
+    given_up = [one["id"] for one in runs if one["reason"] == "start_failed"]
+    assert not set(given_up) & set(world.launches())
+
+
+def _due(world: World, chance: random.Random) -> list[str]:
+    """New tasks whose only slot has just come."""
+    store = Store(Home(str(world.store)))
+    now = datetime.now(UTC)
+    made = [
+        Task.checked(
+            {
+                "id": str(UUID(int=chance.getrandbits(128), version=4)),
+                "name": "due",
+                "prompt": "go",
+                "schedule": {"schedule_type": "once", "at": now - timedelta(seconds=1)},
+                "working_directory": str(world.work),
+                "active_since": now - timedelta(minutes=1),
+                "created_at": now,
+                "updated_at": now,
+            }
+        )
+        for _ in range(DUE_EACH_ROUND)
+    ]
+    with store.locked("the test"):
+        store.tasks.put(*made)
+    return [one.id for one in made]
+
+
+def _tick_and_kill(world: World, chance: random.Random) -> int:
+    """Two ticks together; how many processes were killed."""
+    argv = [sys.executable, "-P", "-m", "ccs", "tick"]
+    ticks = [subprocess.Popen(argv, env=world.env, cwd=world.work) for _ in range(2)]
+    kills = 0
+    until = time.monotonic() + chance.uniform(0.3, 2)
+    while time.monotonic() < until or any(one.poll() is None for one in ticks):
+        time.sleep(chance.uniform(0, 0.2))
+        for one in ticks:
+            if one.poll() is None and chance.random() < 0.25:
+                one.kill()
+                kills += 1
+        for pid in _supervisors(world):
+            if chance.random() < 0.25:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    kills += 1
+        assert time.monotonic() < until + 60, "a tick does not end"
+    for one in ticks:
+        assert one.wait() in (0, -signal.SIGKILL)
+    return kills
+
+
+def _supervisors(world: World) -> list[int]:
+    found = []
+    for pid in world.processes():
+        with suppress(OSError):
+            if b"supervise" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
