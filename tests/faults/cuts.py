@@ -33,6 +33,7 @@ def cuts(of: Rehearsal, most: int, chance: random.Random) -> Swept:
             _cut(of, disk, files, launched)
             try:
                 of.world.assert_whole_after_a_cut()
+                of.world.assert_nothing_lost(of.staying)
                 if chance.random() < _GOES_ON:
                     of.world.settle()
                     of.world.assert_launched_once()

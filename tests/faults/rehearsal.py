@@ -19,6 +19,8 @@ class Rehearsal:
         self.world, self.case, self.trace = world, case, trace
         case.prepare(world)
         world.keep()
+        # What is there, and what the command leaves there.
+        self.staying = world.identities()
         # The first one fills what the others find in every cache, as those do that are disturbed.
         self._play(())
         self._play(recording(trace))
@@ -36,6 +38,7 @@ class Rehearsal:
         self.before = self.world.snapshot()
         done = self.do(strace)
         self.after = self.world.snapshot()
+        self.staying &= self.world.identities()
         assert done.code == self.case.code, f"{self.case.id}: exit {done.code}\n{done.out}"
         if self.case.begin is None:
             self.world.until(lambda: not self.world.processes())

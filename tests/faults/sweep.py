@@ -62,6 +62,7 @@ def _met(of: Rehearsal, point: Point, fault: str) -> bool:
     killed, trace = done.code == -9, of.trace.read_text(errors="replace")
     met = killed if fault == "KILL" else "INJECTED" in trace
     of.world.assert_whole()
+    of.world.assert_nothing_lost(of.staying)
     if met and fault == "KILL":
         _assert_old_or_new(of)
     elif met:
@@ -108,6 +109,7 @@ def _settle(of: Rehearsal) -> None:
     of.world.settle()
     of.world.assert_whole()
     of.world.assert_launched_once()
+    of.world.assert_nothing_lost(of.staying)
 
 
 def _assert_launched(of: Rehearsal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -23,13 +24,16 @@ DUE_EACH_ROUND = 2
 
 
 def test_no_slot_is_lost_or_launched_twice(world, seeded, share, record_property):
-    wanted = max(40, round(1000 * share))
+    wanted = max(30, round(1000 * share))
     world.settings(max_concurrent_tasks=100)
     tasks: list[str] = []
     kills = 0
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-P", "-m", "ccs", "tick"], env=world.env, check=True)
+    usual = time.monotonic() - began
     while kills < wanted:
         tasks += _due(world, seeded)
-        kills += _tick_and_kill(world, seeded)
+        kills += _tick_and_kill(world, seeded, usual)
     world.settle()
     record_property("kills", kills)
     record_property("slots", len(tasks))
@@ -54,7 +58,7 @@ def _due(world: World, chance: random.Random) -> list[str]:
             {
                 "id": str(UUID(int=chance.getrandbits(128), version=4)),
                 "name": "due",
-                "prompt": "go",
+                "prompt": chance.choice(["go", "[[mock: slow seconds=1]]"]),
                 "schedule": {"schedule_type": "once", "at": now - timedelta(seconds=1)},
                 "working_directory": str(world.work),
                 "active_since": now - timedelta(minutes=1),
@@ -69,27 +73,34 @@ def _due(world: World, chance: random.Random) -> list[str]:
     return [one.id for one in made]
 
 
-def _tick_and_kill(world: World, chance: random.Random) -> int:
-    """Two ticks together; how many processes were killed."""
+def _tick_and_kill(world: World, chance: random.Random, usual: float) -> int:
+    """Two ticks together; how many processes were killed. `usual`: seconds that a tick takes."""
     argv = [sys.executable, "-P", "-m", "ccs", "tick"]
     ticks = [subprocess.Popen(argv, env=world.env, cwd=world.work) for _ in range(2)]
+    began = time.monotonic()
+    ends = {one.pid: _moment(chance, began, usual, 0.3) for one in ticks}
     kills = 0
-    until = time.monotonic() + chance.uniform(0.3, 2)
-    while time.monotonic() < until or any(one.poll() is None for one in ticks):
-        time.sleep(chance.uniform(0, 0.2))
-        for one in ticks:
-            if one.poll() is None and chance.random() < 0.25:
-                one.kill()
-                kills += 1
-        for pid in _supervisors(world):
-            if chance.random() < 0.25:
+    while any(one.poll() is None for one in ticks) or time.monotonic() < began + usual:
+        supervisors = _supervisors(world)
+        for pid in supervisors:
+            ends.setdefault(pid, _moment(chance, time.monotonic(), usual, 0.6))
+        running = [*supervisors, *(one.pid for one in ticks if one.poll() is None)]
+        for pid in running:
+            if time.monotonic() >= ends.get(pid, math.inf):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                     kills += 1
-        assert time.monotonic() < until + 60, "a tick does not end"
+                    ends[pid] = math.inf
+        time.sleep(0.02)
+        assert time.monotonic() < began + 90, "a tick does not end"
     for one in ticks:
         assert one.wait() in (0, -signal.SIGKILL)
     return kills
+
+
+def _moment(chance: random.Random, now: float, usual: float, share: float) -> float:
+    """When to kill it: some time in its life, or never."""
+    return now + chance.uniform(0, 1.5 * usual) if chance.random() < share else math.inf
 
 
 def _supervisors(world: World) -> list[int]:

@@ -144,10 +144,11 @@ class World:
         """All that carry this store in their environment."""
         mine = f"CCS_HOME={self.store}".encode()
         found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            with suppress(OSError):  # gone, or not ours to read
-                if mine in path.read_bytes().split(b"\0"):
-                    found.append(int(path.parent.name))
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+                    if mine in file.read().split(b"\0"):
+                        found.append(int(name))
         return found
 
     def end_everything(self) -> None:
@@ -161,7 +162,7 @@ class World:
         deadline = time.monotonic() + _PATIENCE
         while not (found := happened()):
             assert time.monotonic() < deadline, f"it never happened; runs: {self.saved('runs')}"
-            time.sleep(0.01)
+            time.sleep(0.04)
         return found
 
     def launches(self) -> Counter[str]:
@@ -218,6 +219,17 @@ class World:
             and one["id"] not in self.ids.values()
         ]  # fmt: skip
         assert not ghosts, f"a success that was never launched: {ghosts}"
+
+    def assert_nothing_lost(self, staying: set[str]) -> None:
+        gone = staying - self.identities()
+        assert not gone, f"lost: {gone}"
+
+    def identities(self) -> set[str]:
+        """Of all jobs, tasks, profiles and runs, those in the history too."""
+        found = {one["id"] for one in self.all_runs()}
+        for name in ("jobs", "tasks", "profiles"):
+            found |= {one["id"] for one in self.saved(name)}
+        return found
 
     def all_runs(self) -> list[Record]:
         return [run.record() for run in Store(Home(str(self.store))).every_run()]
