@@ -1,13 +1,7 @@
-"""How much is tried: a sample by default, all of it with CCS_FAULTS=full (`make faults`), and with
-a number that many faults of a kind for each command, the rest in proportion.
-
-CCS_FAULTS_SEED chooses the sample and every random history; CCS_FAULTS_POINT=ID tries one fault
-alone. A failure prints what reproduces it.
-"""
+"""One furnished store for all tests, and the program that is loaded once."""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,26 +9,10 @@ from pathlib import Path
 import pytest
 import strace
 from cases import furnish
+from size import SEED
 from sweep import Swept
 from warm import Warm
 from world import World
-
-_SIZES = {"sample": 2, "full": 1000}
-_TOLD = os.environ.get("CCS_FAULTS", "sample")
-SIZE = _SIZES[_TOLD] if _TOLD in _SIZES else int(_TOLD)
-SEED = int(os.environ.get("CCS_FAULTS_SEED", "1"))
-
-
-@pytest.fixture(scope="session")
-def most() -> int:
-    """Faults of a kind for each command; 1000 are all of them."""
-    return SIZE
-
-
-@pytest.fixture(scope="session")
-def share() -> float:
-    """Of what is counted in thousands: 0.002 for the sample, 1 for all of it."""
-    return SIZE / _SIZES["full"]
 
 
 @pytest.fixture

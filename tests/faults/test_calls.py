@@ -14,6 +14,7 @@ import strace
 from cases import DETACHED, MUTATING, Case
 from cuts import cuts, unflushed
 from rehearsal import Rehearsal
+from size import SIZE
 from sweep import kills, refusals, sweep
 from world import World
 
@@ -39,16 +40,16 @@ def of(
         yield Rehearsal(world, case, tmp_path_factory.mktemp("trace") / "trace")
 
 
-def test_killed(of, seeded, most, report):
-    report(sweep(of, kills(of), most, seeded))
+def test_killed(of, seeded, report):
+    report(sweep(of, kills(of), SIZE, seeded))
 
 
-def test_refused(of, seeded, most, report):
-    report(sweep(of, refusals(of), most, seeded))
+def test_refused(of, seeded, report):
+    report(sweep(of, refusals(of), SIZE, seeded))
 
 
-def test_without_power(of, seeded, most, report):
-    report(cuts(of, most, seeded))
+def test_without_power(of, seeded, report):
+    report(cuts(of, SIZE, seeded))
 
 
 def test_flushed_in_order(of):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SEED, SIZE
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from size import SEED, SIZE
 from world import FILES
 
 from ccs.claude import outcome, render

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from size import SHARE
 from world import World
 
 from ccs.model.task import Task
@@ -23,8 +24,8 @@ from ccs.store.store import Store
 DUE_EACH_ROUND = 2
 
 
-def test_no_slot_is_lost_or_launched_twice(world, seeded, share, record_property):
-    wanted = max(30, round(1000 * share))
+def test_no_slot_is_lost_or_launched_twice(world, seeded, record_property):
+    wanted = max(30, round(1000 * SHARE))
     world.settings(max_concurrent_tasks=100)
     tasks: list[str] = []
     kills = 0

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from size import FULL
 
-def test_every_change_of_every_writer_is_there(world, share, record_property):
-    writers, changes = (16, 1000) if share == 1 else (8, 40)
+
+def test_every_change_of_every_writer_is_there(world, record_property):
+    writers, changes = (16, 1000) if FULL else (8, 40)
     script = str(Path(__file__).with_name("writer.py"))
     argv = [sys.executable, script, str(world.store), world.ids["job"], str(changes)]
     before = set(world.ids.values())
