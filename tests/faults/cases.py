@@ -299,6 +299,22 @@ def _start_job(world: World) -> None:
     world.until(world.launches)
 
 
+def _exported(world: World) -> None:
+    world.ok("jobs", "export", world.ids["job"], "-o", str(world.work / "export.json"))
+
+
+def _of_the_prior_system(world: World) -> None:
+    """Its files, bare lists, beside the store."""
+    prior = world.work / "prior"
+    prior.mkdir(exist_ok=True)
+    job, task = "00000000-0000-4000-8000-0000000000c1", "00000000-0000-4000-8000-0000000000c2"
+    schedule = {"schedule_type": "manual"}
+    tasks = [{"id": task, "job_id": job, "name": "theirs", "prompt": "go", "schedule": schedule}]
+    jobs = [{"id": job, "name": "theirs", "task_order": [task]}]
+    for name, records in {"jobs": jobs, "tasks": tasks}.items():
+        (prior / f"{name}.json").write_text(json.dumps(records))
+
+
 def _left_by_a_killed_supervisor(world: World) -> None:
     _ended_unmerged(world)
 
@@ -312,6 +328,14 @@ MUTATING = [
     Case("jobs run", "jobs run {job}", again=(0, 4), launches=_STEPS),
     Case("jobs stop", "jobs stop {job}", _job_waits, again=(0, 4), variant="waiting"),
     Case("jobs stop", "jobs stop {job}", _running, _start_job, again=(0, 4), variant="running"),
+    Case("jobs import", "jobs import {work}/export.json", _exported),
+    Case(
+        "jobs import",
+        "jobs import --keep-ids --force {work}/export.json",
+        _exported,
+        variant="replacing",
+    ),
+    Case("import-store", "import-store {work}/prior", _of_the_prior_system),
     Case("tasks create", "tasks create --name new --prompt x --job {job}"),
     Case("tasks update", "tasks update {task} --prompt changed --daily 03:00"),
     Case("tasks update", "tasks update {first} --job {other_job}", variant="moved"),
@@ -373,6 +397,7 @@ DETACHED = [
     Case("notify-owed", "notify-owed", _owing),
 ]  # fmt: skip
 READING = {
+    "jobs export": "jobs export {job}",
     "jobs get": "jobs get {job}",
     "jobs list": "jobs list",
     "jobs tasks": "jobs tasks {job}",
@@ -384,6 +409,7 @@ READING = {
     "jobs worktree remove": "jobs worktree remove {job}",
     "tasks get": "tasks get {task}",
     "tasks list": "tasks list",
+    "runs attach": "runs attach {run}",
     "runs diff": "runs diff {run}",
     "runs get": "runs get {run}",
     "runs list": "runs list",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rehearsal import Rehearsal
 from strace import Point
 from warm import Done
-from world import OWN_EXIT_CODES, UNFINISHED
+from world import FILES, OWN_EXIT_CODES, UNFINISHED
 
 Fault = tuple[Point, str]
 
@@ -100,7 +100,7 @@ def _assert_it_goes_on(of: Rehearsal) -> None:
     if of.case.launches:
         return _assert_launched(of)
     name = of.case.command.split()[0]
-    drafts = [one.name for one in of.world.store.glob(f".{name}.json.*.tmp")]
+    drafts = [one.name for one in of.world.store.glob(f".{name}.json.*.tmp") if name in FILES]
     assert not drafts, f"left over: {drafts}"
     return None
 
