@@ -6,6 +6,7 @@ import os
 import random
 from dataclasses import dataclass, field
 
+from cases import DETACHED
 from rehearsal import Rehearsal
 from strace import Point
 from warm import Done
@@ -72,6 +73,8 @@ def _met(of: Rehearsal, point: Point, fault: str) -> bool:
 
 
 def _assert_honest(of: Rehearsal, done: Done, speechless: bool) -> None:
+    if of.case in DETACHED and done.code != 0:
+        return  # nobody is there to read words; the next tick starts another
     assert "Traceback" not in done.out, done.out
     assert done.code in {of.case.code, *OWN_EXIT_CODES}, f"exit {done.code}: {done.out}"
     if done.code not in (0, of.case.code):
