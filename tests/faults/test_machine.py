@@ -74,7 +74,9 @@ def fill(world: World, pages_left: int) -> Path:
 def test_on_a_full_disk(case: Case, world, seeded):
     case.prepare(world)
     world.keep()
+    staying = world.identities()
     after = _undisturbed(world, case)
+    staying &= world.identities()
     rooms = sorted(seeded.sample(range(12), min(SIZE, 12)))
     for pages in rooms:
         with small_disk(world):
@@ -85,6 +87,7 @@ def test_on_a_full_disk(case: Case, world, seeded):
             again = world(*case.argv(world), stdin=case.stdin)
             assert again.code in (case.code, *case.again), f"{pages} pages: {again.out}"
             world.assert_whole()
+            world.assert_nothing_lost(staying)
 
 
 @pytest.mark.parametrize("case", WRITING, ids=lambda case: case.id)
