@@ -6,8 +6,8 @@ BIN = $(VENV)/bin
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-real format lint typecheck security security-bandit \
-  security-pip-audit security-gitleaks check pipeline build run \
+.PHONY: help demo install test test-real faults faults-sample format lint typecheck security \
+  security-bandit security-pip-audit security-gitleaks check pipeline build run \
   clean install-man
 
 help: ## list the targets
@@ -21,11 +21,19 @@ install: $(VENV)/.installed ## ccs into the private environment, linked into PRE
 	@ln -sf "$(abspath $(BIN))/ccs" "$(abspath $(BIN))/claude-code-scheduler" "$(PREFIX)/bin/"
 	@echo "installed $(PREFIX)/bin/ccs"
 
-test: $(VENV)/.dev ## the tests, without those that need the real client
-	$(BIN)/python -m pytest -n auto --ignore tests/real
+test: $(VENV)/.dev ## the tests, without those that need the real client or break things
+	$(BIN)/python -m pytest -n auto --ignore tests/real --ignore tests/faults
 
 test-real: $(VENV)/.dev ## the real client, cron and systemd (each skipped where it is not to be had)
 	$(BIN)/python -m pytest -n auto tests/real
+
+FAULTS := $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
+
+faults: $(VENV)/.dev ## every fault that the tests know, at every call; takes an hour
+	CCS_FAULTS=full $(FAULTS)
+
+faults-sample: $(VENV)/.dev ## some of them, in a few minutes
+	$(FAULTS)
 
 format: $(VENV)/.dev ## rewrite the code in the project's form
 	$(BIN)/ruff check --fix .

@@ -145,14 +145,21 @@ def stop(store: Store, reference: str, clock: Clock) -> Job:
     """Cancels what waits and stops what runs. Raises Conflict when the job is not running."""
     with store.locked("ccs jobs stop"):
         job = store.jobs.find(reference)
-        if job.status != "in_progress" or job.run is None:
+        going_on = _going_on(store, job)
+        # A stop that was cut off has cancelled the job, and left steps that go on.
+        if job.status != "in_progress" and not (job.status == "cancelled" and going_on):
             raise Conflict(f"{job.name!r} is not running: {job.status}")
         job = job.changed(status="cancelled", updated_at=clock.now())
         store.jobs.put(job)  # first: no step follows from now on
-    assert job.run is not None  # looked at above
-    current = [one for one in store.runs.all() if one.job_run == job.run.id and one.unfinished]
-    runs.clear_way(store, current, True, clock)
+    runs.clear_way(store, _going_on(store, job), True, clock)
     return store.jobs.find(job.id)
+
+
+def _going_on(store: Store, job: Job) -> list[Run]:
+    """The steps that run or wait."""
+    if job.run is None:
+        return []
+    return [one for one in store.runs.all() if one.job_run == job.run.id and one.unfinished]
 
 
 def _task_of(store: Store, mine: list[Task], reference: str) -> Task:

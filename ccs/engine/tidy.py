@@ -30,6 +30,7 @@ from ccs.store.store import Store
 
 _EVERY = timedelta(days=1)
 _LOGS = (".log", ".jsonl")
+_DRAFT_AGE = timedelta(hours=1)
 
 
 def start(home: Home, settings: Settings, environment: Mapping[str, str], now: datetime) -> None:
@@ -55,6 +56,7 @@ def tidy(store: Store, now: datetime) -> None:
             return  # the one before is still at it
         settings = store.settings()
         rule = _rule(settings)
+        _sweep_drafts(store.home, now)
         gone = [] if rule.says_nothing else prune.prune(store, rule, now)
         ages = settings.logs_older_than
         count, saved = (0, 0) if ages is None else _compress(store, now - ages)
@@ -154,6 +156,20 @@ def _is_as_it_was(path: str, was: os.stat_result) -> bool:
         return atomic.stamp(os.stat(path)) == atomic.stamp(was)
     except FileNotFoundError:
         return False
+
+
+def _sweep_drafts(home: Home, now: datetime) -> None:
+    """What killed writers left where no next writer of the same file comes to sweep. One that is
+    being written is younger."""
+    old = (now - _DRAFT_AGE).timestamp()
+    for directory in (home.path, *map(home.file, ("logs", "history", "history/index", "watch"))):
+        with suppress(FileNotFoundError), os.scandir(directory) as entries:
+            for entry in entries:
+                if not (entry.name.startswith(".") and entry.name.endswith(".tmp")):
+                    continue
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_mtime < old:
+                        os.unlink(entry.path)
 
 
 def _sweep(home: Home) -> None:

@@ -6,6 +6,7 @@ import pytest
 from histories import at, job, task, uid
 
 from ccs.engine import jobs, settle, steps, tasks
+from ccs.engine.clock import Clock
 from ccs.errors import Conflict, InvalidInput, NotFound
 from ccs.store.home import Home
 
@@ -181,3 +182,13 @@ class TestAfter:
         fields = {"name": "b", "prompt": "x", "job_id": uid(101), "after": ["a"]}
         with pytest.raises(NotFound):
             tasks.create(store, fields, NOW)
+
+
+def test_a_stop_that_was_cut_off_is_ended_by_another(store, ticks, three):
+    jobs.run(store, three, NOW, {})
+    store.jobs.put(store.jobs.get(three).changed(status="cancelled"))
+    clock = Clock(lambda: NOW, lambda: 0.0, lambda seconds: None)
+    assert jobs.stop(store, three, clock).status == "cancelled"
+    assert started(store) == []
+    with pytest.raises(Conflict):
+        jobs.stop(store, three, clock)

@@ -182,3 +182,16 @@ def test_a_tick_starts_it_and_a_simulated_one_does_not(store, logged, started):
     assert started == []
     done = tick.tick(store, NOW, {})
     assert (len(started), done.problems) == (1, [])
+
+
+def test_drafts_of_killed_writers_go_and_those_of_living_ones_stay(store):
+    hour_ago = (NOW - timedelta(minutes=61)).timestamp()
+    places = [Path(store.home.path), Path(store.home.file("logs")), Path(store.home.history)]
+    left = [place / ".agenda.77.0badcafe.tmp" for place in places]
+    living = Path(store.home.path) / ".tasks.json.78.0badcafe.tmp"
+    for path, moment in [*((one, hour_ago) for one in left), (living, NOW.timestamp())]:
+        path.touch()
+        os.utime(path, (moment, moment))
+    tidy.tidy(store, NOW)
+    assert [path.exists() for path in left] == [False] * 3
+    assert living.exists()
