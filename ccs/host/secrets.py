@@ -86,7 +86,15 @@ class Secrets:
         if answer.code:
             said = _KEYCHAIN_SAYS.get(answer.code, f"security ended with {answer.code}")
             raise ValueError(f"{said} ({service!r}, {account!r})")
-        return _line(answer)
+        text = _line(answer)
+        if not text or len(text) % 2 or set(text.lower()) - set("0123456789abcdef"):
+            return text
+        # What is not all printable ASCII comes in hex, and only -g tells which of both this is.
+        answer = self._ask("security", [self._program("keychain"), *words[:-1], "-g"])
+        told = [b"password:", b"0x" + text.lower().encode()]
+        if not any(line.lower().split()[:2] == told for line in answer.err.splitlines()):
+            return text
+        return bytes.fromhex(text).decode("utf-8").rstrip("\r\n")
 
     def _keyring(self, reference: str) -> str:
         service, account = _item(reference)

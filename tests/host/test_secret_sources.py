@@ -40,8 +40,10 @@ import json, os, sys
 here = os.path.dirname(sys.argv[0])
 with open(here + "/asked", "a") as file:
     file.write(json.dumps({"words": sys.argv[1:]}) + "\\n")
-print("canary-7f3a91bc-secret")
+print(os.environ.get("KEPT", "canary-7f3a91bc-secret"))
 sys.stderr.write("canary-7f3a91bc-secret\\n")
+if "-g" in sys.argv:
+    sys.stderr.write("password: " + os.environ["TOLD"] + "\\n")
 sys.exit(int(os.environ.get("EXIT", "0")))
 """
 # Starts a tool in a session of its own with what it holds open, says so, and waits for ever.
@@ -152,6 +154,20 @@ def test_what_the_keychain_answers_is_told_in_words(machine, code, told):
     message = machine.fault("keychain", "claude/work")
     assert told in message
     assert "'claude', 'work'" in message
+
+
+@pytest.mark.parametrize(
+    ("kept", "told", "value"),
+    [
+        ("5ac3b6", '0x5AC3B6  "Z\\303\\266"', "Zö"),
+        ("deadbeef", '"deadbeef"', "deadbeef"),
+        ("12345", "", "12345"),
+    ],
+)
+def test_what_the_keychain_tells_in_hex_is_read_so_if_it_says_so(machine, kept, told, value):
+    machine.install("security", SECURITY)
+    machine.environ |= {"KEPT": kept, "TOLD": told}
+    assert machine.value("keychain", "claude") == value
 
 
 def test_without_its_command_the_keychain_is_said_to_be_of_macos(machine):
