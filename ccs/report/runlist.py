@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from ccs.model.run import Run
 from ccs.store.store import Store
 
 BYPASS = "bypass"
+_PATHS = ("file_path", "notebook_path", "path")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,29 @@ def _allowing(denial: dict[str, Any], record: dict[str, Any], forbidden: object)
     rules = forbidden if isinstance(forbidden, list) else []
     if any(allow.forbids(str(rule), tool, given) for rule in rules):
         return []
-    return allow.rules(tool, given, record["cwd"])
+    return list(
+        dict.fromkeys(
+            rule
+            for one in _with_links_followed(given, record["cwd"])
+            for rule in allow.rules(tool, one, record["cwd"])
+        )
+    )
+
+
+def _with_links_followed(given: object, cwd: str | None) -> list[object]:
+    """What a tool was given; and where a link is in its path, the same with the place behind it,
+    for the client asks about both."""
+    paths = {
+        name: os.path.join(cwd or "", value)
+        for name, value in (given.items() if isinstance(given, dict) else ())
+        if name in _PATHS and isinstance(value, str) and "\0" not in value
+    }
+    real = {name: os.path.realpath(path) for name, path in paths.items() if os.path.isabs(path)}
+    if not isinstance(given, dict) or all(
+        os.path.normpath(paths[one]) == real[one] for one in real
+    ):
+        return [given]
+    return [given, {**given, **real}]
 
 
 def permitting(store: Store, record: dict[str, Any]) -> list[str] | None:

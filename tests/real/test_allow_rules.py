@@ -40,6 +40,18 @@ def test_a_denied_command_passes_with_its_rules(ccs, command):
     assert (allowed["status"], allowed["reason"]) == ("success", None)
 
 
+def test_a_denied_write_through_a_link_passes_with_its_rules(ccs):
+    (ccs.root / "real").mkdir()
+    link = ccs.root / "link"
+    link.symlink_to(ccs.root / "real")
+    told = f"[[stub: write path={link}/made.txt content=hi text=done]]"
+    task = ccs.task(told, "--permissions", "default", "--model", "default")
+    denied = ccs.ok("tasks", "run", task, "--wait").json
+    [denial] = ccs.ok("runs", "get", denied["id"]).json["permission_denials"]
+    ccs.ok("tasks", "update", task, "--allowed-tools", ",".join(denial["allow"]))
+    assert ccs.ok("tasks", "run", task, "--wait").json["reason"] is None
+
+
 def test_a_denied_write_passes_with_its_rule(ccs):
     place = ccs.work / "made.txt"
     told = f"[[stub: write path={place} content=hi text=done]]"
