@@ -35,8 +35,8 @@ FLOORS = {
     "ccs.__main__": (3, "entry"),
 }
 OUTSIDE = {
-    0: {"pydantic", "croniter"},
-    1: {"apprise", "keyring", "pydantic", "psutil", "filelock", "platformdirs"},
+    0: {"pydantic", "pydantic_core", "croniter"},
+    1: {"apprise", "keyring", "psutil", "filelock", "platformdirs"},
     2: set(),
     3: {"click", "tabulate", "platformdirs"},
 }
@@ -103,6 +103,17 @@ def test_only_the_right_floor_uses_a_library(name):
         if imported.partition(".")[0] not in sys.stdlib_module_names
     } - {"ccs"}
     assert foreign <= OUTSIDE[floor], f"{name} imports {foreign - OUTSIDE[floor]}"
+
+
+def test_pydantic_is_asked_only_by_the_judge():
+    """Loading it costs more than a whole tick."""
+    importers = {
+        name
+        for name, tree in MODULES.items()
+        if any(one.startswith("pydantic") for one in imports(tree))
+    }
+    assert importers == {"ccs.model.judge", "ccs.model.shape"}
+    assert not loaded_by("import ccs.model.shape") & {"pydantic", "pydantic_core"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if place(name)[0] == 0])

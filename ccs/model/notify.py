@@ -10,9 +10,8 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
-
 from ccs.model.record import Part, Span, Zone
+from ccs.model.shape import AfterValidator, Field, field_validator, model_validator
 from ccs.text import MASK
 
 Kind = Literal["command", "webhook", "ntfy", "slack", "desktop", "apprise", "ping"]

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
-
 from ccs.errors import Ambiguous, BrokenStore, NotFound
-from ccs.model.record import Record, complaints
+from ccs.model.record import Record
+from ccs.model.shape import Refused
 from ccs.store import atomic
 from ccs.store.records import Content, Records
 
@@ -90,8 +89,8 @@ class Collection(Generic[R]):
             return None, f"not a {self.noun}: no id"
         try:
             return self.kind.model_validate(entry), ""
-        except ValidationError as error:
-            return None, f"{self.noun} {entry['id']}: {'; '.join(complaints(error))}"
+        except Refused as error:
+            return None, f"{self.noun} {entry['id']}: {'; '.join(error.complaints)}"
         except Exception as error:
             # A check that trips over what it did not expect must not stop the other records.
             return None, f"{self.noun} {entry['id']}: {type(error).__name__} while it was checked"

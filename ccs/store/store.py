@@ -10,15 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from ccs.errors import BrokenStore
 from ccs.model.job import Job
 from ccs.model.profile import Profile
-from ccs.model.record import complaints
 from ccs.model.run import Run
 from ccs.model.schedule import Startup
 from ccs.model.settings import Settings
+from ccs.model.shape import Refused
 from ccs.model.task import Task
 from ccs.store import atomic, machine, records
 from ccs.store.agenda import boot_id
@@ -97,8 +95,8 @@ class Store:
             document.pop("mock_mode", None)
         try:
             return Settings.model_validate(document)
-        except ValidationError as error:
-            words, line = "; ".join(complaints(error)), _line_of(error, raw)
+        except Refused as error:
+            words, line = "; ".join(error.complaints), _line_of(error.field, raw)
             raise BrokenStore(f"{path}{line}: {words}", "mend it by hand") from None
 
     def write_settings(self, settings: Settings) -> None:
@@ -152,8 +150,8 @@ class Store:
     def _archived(self, line: dict[str, Any]) -> Run:
         try:
             return Run.model_validate(line)
-        except ValidationError as error:
-            words = "; ".join(complaints(error))
+        except Refused as error:
+            words = "; ".join(error.complaints)
             where = self.history.directory
             raise BrokenStore(f"{where}: run {line['id']}: {words}", "mend it by hand") from None
 
@@ -213,10 +211,8 @@ class Store:
             self.runs.remove(run.id for run in runs)
 
 
-def _line_of(error: ValidationError, raw: bytes) -> str:
+def _line_of(name: str, raw: bytes) -> str:
     """Of the first field that is wrong, by its name; empty where the name is not to be found."""
-    steps = error.errors(include_url=False, include_input=False)[0]["loc"] or ("",)
-    name = str(steps[0])
     place = raw.find(f'"{name}"'.encode())
     line = raw.count(b"\n", 0, place) + 1
     return f":{line}" if place >= 0 else ""
