@@ -6,7 +6,6 @@ terminal with its control characters.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,6 +66,8 @@ class Output:
         if self.format == "ids":
             lines = [str(record["id"]) for record in records]
         elif self.format == "jsonl":
+            import json
+
             lines = [json.dumps(record) for record in records]
         else:
             return False
@@ -85,6 +86,8 @@ def _automatic() -> str:
 
 
 def _print_json(value: Any) -> None:
+    import json  # --help and tables need none
+
     _echo(json.dumps(value, indent=2))
 
 
@@ -189,6 +192,8 @@ def short_id(record: Record) -> str:
 def error(problem: CcsError, as_json: bool) -> None:
     """One line and what to do next, or one JSON object, on stderr."""
     if as_json:
+        import json
+
         shown: dict[str, Any] = {"code": problem.code, "message": problem.message}
         shown |= {"hint": problem.hint} if problem.hint else {}
         shown |= {"matches": list(problem.matches)} if problem.matches else {}

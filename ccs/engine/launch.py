@@ -19,7 +19,7 @@ from ccs.engine import settle, workplace
 from ccs.engine.accounts import Accounts
 from ccs.engine.calls import calls, last_session
 from ccs.errors import InvalidInput
-from ccs.host import client, environ, tmux
+from ccs.host import client, environ, program, tmux
 from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.settings import Settings
@@ -196,10 +196,12 @@ def refusal(task: Task, environment: Mapping[str, str]) -> str | None:
 
 
 def spawn_supervisor(home: str, run_id: str, environment: Mapping[str, str]) -> None:
-    detached(
-        [sys.executable, "-P", "-m", "ccs", "supervise", run_id],
-        {**environ.inherited(environment), "CCS_HOME": home},
-    )
+    start_ccs(home, ["supervise", run_id], environment)
+
+
+def start_ccs(home: str, words: list[str], environment: Mapping[str, str]) -> None:
+    """This very ccs once more, detached."""
+    detached(program.argv(*words), {**environ.inherited(environment), "CCS_HOME": home})
 
 
 def detached(argv: list[str], environment: Mapping[str, str]) -> None:

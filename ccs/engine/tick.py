@@ -25,6 +25,7 @@ from ccs.engine.look import Look
 from ccs.engine.reap import reap
 from ccs.engine.runs import ask_to_stop
 from ccs.engine.spare import spared
+from ccs.errors import BrokenStore
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch
 from ccs.redact import redact
@@ -48,6 +49,10 @@ class Ticked:
     settled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    def problem(self) -> BrokenStore | None:
+        """All of them, for the door."""
+        return BrokenStore("; ".join(self.problems), "the rest was done") if self.problems else None
 
 
 def tick(

@@ -10,7 +10,6 @@ import gzip
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,9 +17,8 @@ from typing import Any
 
 from ccs import instant
 from ccs.engine import prune
-from ccs.engine.launch import detached
+from ccs.engine.launch import start_ccs
 from ccs.errors import CcsError
-from ccs.host import environ
 from ccs.model.run import UNFINISHED
 from ccs.model.settings import Settings
 from ccs.store import atomic, records
@@ -42,10 +40,7 @@ def start(home: Home, settings: Settings, environment: Mapping[str, str], now: d
     ages = settings.logs_older_than
     has_old = ages is not None and next(_old_logs(home, now - ages), None) is not None
     if has_old or not _rule(settings).says_nothing:
-        detached(
-            [sys.executable, "-P", "-m", "ccs", "tidy"],
-            {**environ.inherited(environment), "CCS_HOME": home.path},
-        )
+        start_ccs(home.path, ["tidy"], environment)
 
 
 def tidy(store: Store, now: datetime) -> None:

@@ -9,13 +9,12 @@ differs from `fired`. What changed while the task's own run ran becomes the new 
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ccs.engine.launch import detached
-from ccs.host import environ, tree
+from ccs.engine.launch import start_ccs
+from ccs.host import tree
 from ccs.model import key
 from ccs.model.schedule import FileWatch
 from ccs.model.task import Task
@@ -30,10 +29,7 @@ _LONGEST_SCAN = 45
 
 def start_scan(home: Home, task: Task, environment: Mapping[str, str]) -> None:
     """Detached; what it finds is for the next tick."""
-    detached(
-        [sys.executable, "-P", "-m", "ccs", "scan", task.id],
-        {**environ.inherited(environment), "CCS_HOME": home.path},
-    )
+    start_ccs(home.path, ["scan", task.id], environment)
 
 
 def due(task: Task, entry: Mapping[str, Any], now: datetime) -> Due | None:

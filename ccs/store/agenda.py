@@ -1,6 +1,6 @@
 """The agenda: what the next ticks need to know to do nothing.
 
-One line of words, read by `ccs.__main__` without importing anything of ccs but this module:
+One line of words, read by `ccs.entry` without importing anything of ccs but this module:
 
     ccs-agenda VERSION WRITTEN_AT NEXT_WAKE BOOT BUSY NAME=MTIME_NS:SIZE:INODE ...
 
