@@ -83,6 +83,12 @@ def _tick(backend: str | None) -> NoReturn:
     sys.exit(failed(problem))
 
 
+def _leave_directory() -> None:
+    """The one it was started in may be somebody's to unmount."""
+    if os.name != "nt":
+        os.chdir("/")
+
+
 def _supervise(run_id: str, in_session: bool) -> None:
     import time
     from datetime import UTC, datetime
@@ -93,6 +99,7 @@ def _supervise(run_id: str, in_session: bool) -> None:
 
     os.umask(0o077)
     home = Home.of(os.environ)
+    _leave_directory()
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
     try:
         if in_session:
@@ -118,7 +125,9 @@ def _scan(task_id: str) -> None:
     from ccs.store.store import Store
 
     os.umask(0o077)
-    watch.scan(Store(Home.of(os.environ)), task_id)
+    store = Store(Home.of(os.environ))
+    _leave_directory()
+    watch.scan(store, task_id)
 
 
 def _notify_owed() -> None:
@@ -132,7 +141,9 @@ def _notify_owed() -> None:
 
     os.umask(0o077)
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
-    deliver(Store(Home.of(os.environ)), os.environ, clock)
+    store = Store(Home.of(os.environ))
+    _leave_directory()
+    deliver(store, os.environ, clock)
 
 
 def _tidy() -> None:
@@ -143,4 +154,6 @@ def _tidy() -> None:
     from ccs.store.store import Store
 
     os.umask(0o077)
-    tidy(Store(Home.of(os.environ)), datetime.now(UTC))
+    store = Store(Home.of(os.environ))
+    _leave_directory()
+    tidy(store, datetime.now(UTC))

@@ -6,7 +6,6 @@ terminal with its control characters.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -103,6 +102,8 @@ def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
     rows = [[shorten(str(show(record)), 200) for _, show in columns] for record in records]
     heads = [head for head, _ in columns]
     if sys.stdout.isatty():
+        import shutil  # for no JSON
+
         _fit(rows, heads, shutil.get_terminal_size().columns)
     # By itself it makes a column two wider than its head, which _fit could not know.
     tabulate.MIN_PADDING = 0

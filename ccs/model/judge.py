@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import pydantic
 from pydantic_core import CoreSchema, core_schema
 
-from ccs.model import shape
+from ccs.model import shape, taking
 
 _CONFIG = pydantic.ConfigDict(extra="allow", protected_namespaces=(), allow_inf_nan=False)
 
@@ -25,7 +25,7 @@ def judged(cls: Any, entry: Any) -> Any:
         return _adapter(cls).validate_python(entry)
     except pydantic.ValidationError as error:
         steps = error.errors(include_url=False, include_input=False)[0]["loc"] or ("",)
-        raise shape.Refused(complaints(error), str(steps[0])) from None
+        raise taking.Refused(complaints(error), str(steps[0])) from None
 
 
 def complaints(error: pydantic.ValidationError) -> list[str]:
@@ -97,7 +97,7 @@ def _base(form: shape.Form) -> type[pydantic.BaseModel]:
     return type("Judged", (pydantic.BaseModel,), body)
 
 
-def _validator(check: shape.Check, cls: type[Any]) -> Any:
+def _validator(check: taking.Check, cls: type[Any]) -> Any:
     bound = check.bound(cls)
     known: Any = pydantic.field_validator(*check.names, mode=check.mode)  # type: ignore[call-overload]
     return known(lambda value: bound(value))
@@ -125,7 +125,7 @@ def _translated(annotation: Any) -> Any:
 
 
 def _mark(mark: Any) -> Any:
-    if isinstance(mark, shape.Noted):
+    if isinstance(mark, taking.Noted):
         return pydantic.Field(**mark.known)
-    kind = pydantic.BeforeValidator if isinstance(mark, shape.Before) else None
+    kind = pydantic.BeforeValidator if isinstance(mark, taking.Before) else None
     return (kind or pydantic.AfterValidator)(mark.func)

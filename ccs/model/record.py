@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from ccs import duration, instant
 from ccs.errors import CcsError, InvalidInput
-from ccs.model.shape import AfterValidator, BaseModel, BeforeValidator, Refused, dumped
+from ccs.model.shape import AfterValidator, BaseModel, BeforeValidator, dumped
+from ccs.model.taking import Refused
 
 _HEX = frozenset("0123456789abcdef")
 

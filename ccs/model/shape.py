@@ -9,77 +9,25 @@ or says what is wrong, and nothing else does. Whatever is taken here the judge w
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from datetime import datetime, timedelta
-from math import isfinite
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args
 
 from ccs import duration, instant
-
-Take = Callable[[Any], Any]
-_MISSING = object()
-# Beyond these an int is no longer the same number as a float.
-_EXACT = 1 << 53
-
-
-class Refused(ValueError):
-    """No such record: `field: what is wrong`, one for each problem; `field`: of the first."""
-
-    def __init__(self, complaints: list[str], field: str) -> None:
-        super().__init__("; ".join(complaints))
-        self.complaints = complaints
-        self.field = field
-
-
-class Unsure(ValueError):
-    """Not plainly right: the judge decides."""
-
-
-class After:
-    """A check of what was taken; in an annotation its `func` may also change it."""
-
-    def __init__(self, func: Take) -> None:
-        self.func = func
-
-
-class Before(After):
-    pass
-
-
-class Aliases:
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-
-class Noted:
-    """A default, names to read it by, or bounds; `known` are the words it was given."""
-
-    def __init__(self, default: Any = _MISSING, **known: Any) -> None:
-        self.default = default
-        self.known = known
-
-    def check(self, value: Any) -> Any:
-        for bound, holds in _BOUNDS.items():
-            if bound in self.known and not holds(value, self.known[bound]):
-                raise Unsure
-        return value
-
-
-class Check:
-    """A validator as it stands in a class. `names` are its fields; none: it is for the whole."""
-
-    def __init__(self, func: Any, names: tuple[str, ...], mode: str) -> None:
-        self.func = func
-        self.names = names
-        self.mode = mode
-
-    def bound(self, cls: type[Any]) -> Take:
-        found: Take = self.func.__get__(None, cls)
-        return found
+from ccs.model.taking import (
+    MISSING,
+    After,
+    Aliases,
+    Before,
+    Check,
+    Noted,
+    Take,
+    Unsure,
+    in_turn,
+    taker,
+)
 
 
 class Shape:
@@ -206,6 +154,12 @@ def plain(cls: type[Any], entry: Any) -> Any:
     return made
 
 
+def _part(cls: type[Any]) -> Take | None:
+    if not issubclass(cls, Shape):
+        return None
+    return lambda value: value if isinstance(value, cls) else plain(cls, value)
+
+
 def dumped(value: Any) -> Any:
     """As it stands in a file. Nothing of it is shared with the record."""
     kind = type(value)
@@ -243,7 +197,7 @@ class Declared:
 
     @property
     def required(self) -> bool:
-        return self.default is _MISSING
+        return self.default is MISSING
 
     def fresh(self) -> Any:
         """Its default, which nobody else holds."""
@@ -253,7 +207,7 @@ class Declared:
         return copy(value) if isinstance(value, list | dict) else value
 
     def taking(self) -> tuple[str, Take, Callable[[], Any] | None]:
-        take = _in_turn(*reversed(self.before), taker(self.annotation), *self.after)
+        take = in_turn(*reversed(self.before), taker(self.annotation, _part), *self.after)
         if self.required:
             return self.name, take, None
         value = self.default
@@ -274,11 +228,11 @@ class Form:
         self.before = [one.bound(cls) for one in whole if one.mode == "before"]
         self.after = [one.func for one in whole if one.mode == "after"]
         self.extra_annotation = self._extra()
-        self.extra: Take = taker(self.extra_annotation)
+        self.extra: Take = taker(self.extra_annotation, _part)
 
     def _declared(self, name: str, where: type[Any]) -> Declared:
         annotation = _evaluated(where.__annotations__[name], where)
-        return Declared(name, annotation, getattr(where, name, _MISSING), self)
+        return Declared(name, annotation, getattr(where, name, MISSING), self)
 
     def _extra(self) -> Any:
         for cls in self.cls.__mro__:
@@ -306,173 +260,3 @@ def _evaluated(written: Any, where: type[Any]) -> Any:
         return written
     # The text of an annotation in one of our own modules, read as Python would have read it.
     return eval(written, vars(sys.modules[where.__module__]))  # nosec B307
-
-
-# Taking a value as it is. ---------------------------------------------------------------------
-
-
-def taker(annotation: Any) -> Take:
-    """A function that returns a value of this type, or raises ValueError."""
-    if annotation is Any:
-        return lambda value: value
-    if isinstance(annotation, type) and issubclass(annotation, Shape):
-        return lambda value: value if isinstance(value, annotation) else plain(annotation, value)
-    if annotation in _SIMPLE:
-        return _SIMPLE[annotation]
-    origin, inside = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _annotated(inside[0], inside[1:])
-    if origin is Literal:
-        return _one_of(frozenset(inside))
-    if origin in (Union, UnionType):
-        return _either(inside)
-    if origin is list:
-        return _listed(taker(inside[0]))
-    if origin is dict and inside == (str, Any):
-        return _keyed
-    raise TypeError(f"{annotation!r}: no such type is known here")
-
-
-def _annotated(base: Any, marks: tuple[Any, ...]) -> Take:
-    for mark in marks:
-        if isinstance(mark, Noted) and (tag := mark.known.get("discriminator")):
-            return _tagged(get_args(base), tag)
-    before = [mark.func for mark in marks if isinstance(mark, Before)]
-    after = [
-        mark.check if isinstance(mark, Noted) else mark.func
-        for mark in marks
-        if not isinstance(mark, Before)
-    ]
-    return _in_turn(*reversed(before), taker(base), *after)
-
-
-def _in_turn(*steps: Take) -> Take:
-    if len(steps) == 1:
-        return steps[0]
-
-    def take(value: Any) -> Any:
-        for step in steps:
-            value = step(value)
-        return value
-
-    return take
-
-
-def _tagged(kinds: tuple[type[Any], ...], tag: str) -> Take:
-    classes = {getattr(kind, tag): kind for kind in kinds}
-
-    def take(value: Any) -> Any:
-        if isinstance(value, kinds):
-            return value
-        name = value.get(tag) if type(value) is dict else None
-        if type(name) is not str or name not in classes:
-            raise Unsure
-        return plain(classes[name], value)
-
-    return take
-
-
-def _either(members: tuple[Any, ...]) -> Take:
-    takers = [taker(one) for one in members if one is not NoneType]
-    optional = len(takers) < len(members)
-    only = takers[0] if len(takers) == 1 else None
-
-    def take(value: Any) -> Any:
-        if optional and value is None:
-            return None
-        if only is not None:
-            return only(value)
-        for one in takers:
-            try:
-                return one(value)
-            except ValueError:
-                continue
-        raise Unsure
-
-    return take
-
-
-def _one_of(words: frozenset[Any]) -> Take:
-    def take(value: Any) -> Any:
-        if type(value) is str and value in words:
-            return value
-        raise Unsure
-
-    return take
-
-
-def _listed(take_one: Take) -> Take:
-    def take(value: Any) -> Any:
-        if type(value) is not list:
-            raise Unsure
-        return [take_one(one) for one in value]
-
-    return take
-
-
-def _keyed(value: Any) -> Any:
-    if type(value) is not dict:
-        raise Unsure
-    return {_text(key): one for key, one in value.items()}
-
-
-def _text(value: Any) -> Any:
-    if type(value) is not str:
-        raise Unsure
-    if not value.isascii():
-        value.encode()  # half a surrogate pair is no text
-    return value
-
-
-def _whole(value: Any) -> Any:
-    if type(value) is not int:
-        raise Unsure
-    return value
-
-
-def _number(value: Any) -> Any:
-    if type(value) is int and -_EXACT < value < _EXACT:
-        return float(value)
-    if type(value) is not float or not isfinite(value):
-        raise Unsure
-    return value
-
-
-def _yes_or_no(value: Any) -> Any:
-    if type(value) is not bool:
-        raise Unsure
-    return value
-
-
-def _moment(value: Any) -> Any:
-    if type(value) is datetime:
-        return value
-    if type(value) is not str or len(value) != 24:
-        raise Unsure
-    found = instant.parse(value)
-    if instant.text(found) != value:
-        raise Unsure
-    return found
-
-
-def _span(value: Any) -> Any:
-    if type(value) is not timedelta:
-        raise Unsure
-    return value
-
-
-_SIMPLE: dict[Any, Take] = {
-    str: _text,
-    int: _whole,
-    float: _number,
-    bool: _yes_or_no,
-    datetime: _moment,
-    timedelta: _span,
-}
-_BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
-    "ge": lambda value, bound: value >= bound,
-    "gt": lambda value, bound: value > bound,
-    "le": lambda value, bound: value <= bound,
-    # Python's `$` passes over a line break at the end, pydantic's does not.
-    "pattern": lambda value, pattern: bool(re.search(pattern, value)) and value[-1:] != "\n",
-}

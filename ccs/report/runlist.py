@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccs.claude import allow
 from ccs.engine import settle
@@ -15,8 +14,7 @@ from ccs.store.store import Store
 BYPASS = "bypass"
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is None or empty does not matter. `since`: of the slot, as the list is sorted."""
 
     task_id: str | None = None

@@ -12,11 +12,10 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from ccs.errors import InvalidInput
@@ -204,14 +203,17 @@ def _first(plan: _Plan, wall: datetime | None, after: datetime, zone: ZoneInfo) 
     return None
 
 
-@dataclass(frozen=True)
-class Cron:
+class Cron(str):
     """A valid expression. Zones are IANA zones: a fixed offset would stay on summer time."""
 
-    expression: str
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "expression", validate(self.expression))
+    def __new__(cls, expression: str) -> Self:
+        return super().__new__(cls, validate(expression))
+
+    @property
+    def expression(self) -> str:
+        return str(self)
 
     def next(self, after: datetime, zone: ZoneInfo) -> datetime | None:
         """The first occurrence strictly after `after`, in UTC; None when none is near."""

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from ccs.errors import Ambiguous, BrokenStore, NotFound
 from ccs.model.record import Record
-from ccs.model.shape import Refused
+from ccs.model.taking import Refused
 from ccs.store import atomic
 from ccs.store.records import Content, Records
 
@@ -56,6 +56,8 @@ class Collection(Generic[R]):
         self.file = Records(path, name)
         self.name = name
         self.kind = kind
+        self._last: tuple[Content, Reading[R]] | None = None
+        self._pin: atomic.Pin | None = None
 
     @property
     def noun(self) -> str:
@@ -63,7 +65,16 @@ class Collection(Generic[R]):
 
     def read(self) -> Reading[R]:
         """Raises BrokenStore when the file as a whole cannot be used."""
-        return self.judge(self.file.read())
+        return self.both()[1]
+
+    def both(self) -> tuple[Content, Reading[R]]:
+        """The file as it stands and what it means. Read once while it does not change; not to be
+        changed in memory."""
+        if self._last is None or self._pin is None or not self._pin.holds():
+            content = self.file.read()
+            self._last = content, self.judge(content)
+            self._pin = atomic.Pin.of(self.file.path, content.stamp)
+        return self._last
 
     def judge(self, content: Content) -> Reading[R]:
         good: dict[str, R] = {}
@@ -111,8 +122,7 @@ class Collection(Generic[R]):
 
         Raises BrokenStore rather than write over, or beside, a broken record of the same id.
         """
-        content = self.file.read()
-        reading = self.judge(content)
+        content, reading = self.both()
         fresh = {record.id: record.record() for record in changed}
         for problem in reading.problems:
             if problem.id in fresh and problem.id not in reading.by_id:

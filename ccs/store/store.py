@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from ccs.errors import BrokenStore
 from ccs.model.job import Job
@@ -16,7 +15,7 @@ from ccs.model.profile import Profile
 from ccs.model.run import Run
 from ccs.model.schedule import Startup
 from ccs.model.settings import Settings
-from ccs.model.shape import Refused
+from ccs.model.taking import Refused
 from ccs.model.task import Task
 from ccs.store import atomic, machine, records
 from ccs.store.agenda import boot_id
@@ -136,7 +135,7 @@ class Store:
     def knows_run(self, run_id: str) -> bool:
         """Whether a run of this id exists, finished long ago, or was deleted."""
         # As it stands there, valid or not: what cannot be read is not run again for that.
-        standing = self.runs.file.read().records
+        standing = self.runs.both()[0].records
         return any(one["id"] == run_id for one in standing) or self.history.knows(run_id)
 
     def get_run(self, run_id: str) -> Run | None:
@@ -187,14 +186,14 @@ class Store:
 
     def archive(self, kept: int) -> None:
         """Moves the oldest finished runs into history. Called under the store lock."""
-        content = self.runs.file.read()
+        content, reading = self.runs.both()
         if len(content.records) < kept + BATCH:
             return
         staying = _referred(content.records) | _doubled(content.records)
         staying |= _failing(content.records)
-        runs = self.runs.judge(content).records
         finished = sorted(
-            (run for run in runs if not run.unfinished), key=lambda run: run.scheduled_time
+            (run for run in reading.records if not run.unfinished),
+            key=lambda run: run.scheduled_time,
         )
         oldest = finished[: max(0, len(finished) - kept)]
         leaving = [run for run in oldest if run.id not in staying]
@@ -219,10 +218,7 @@ def _line_of(name: str, raw: bytes) -> str:
 
 
 def _is_id(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name
-    except ValueError:
-        return False
+    return len(name) == 36 and records.canonical(name.replace("-", "")) == name
 
 
 def _referred(entries: list[dict[str, Any]]) -> set[str]:
