@@ -4,9 +4,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV ?= .venv
 BIN = $(VENV)/bin
 PREFIX ?= $(HOME)/.local
+PEERS ?= huey apscheduler sqlalchemy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-real format lint typecheck security security-bandit \
+.PHONY: help demo install test test-real bench format lint typecheck security security-bandit \
   security-pip-audit security-gitleaks check pipeline build run \
   clean install-man
 
@@ -26,6 +27,13 @@ test: $(VENV)/.dev ## the tests, without those that need the real client
 
 test-real: $(VENV)/.dev ## the tests that drive the real client (skipped where it is not to be had)
 	$(BIN)/python -m pytest -n auto tests/real
+
+bench: ## what ccs costs, in ratios measured side by side (ten minutes; PEERS= without other tools)
+	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip install -q --upgrade pip
+	@.bench/bin/python -m pip install -q --force-reinstall --no-deps . && \
+	  .bench/bin/python -m pip install -q . $(PEERS)
+	@.bench/bin/python tests/bench
 
 format: $(VENV)/.dev ## rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
@@ -65,7 +73,7 @@ install-man: ## the manual pages into PREFIX/share/man
 	cp man/ccs.1 "$(PREFIX)/share/man/man1/"
 
 clean: ## what was built
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

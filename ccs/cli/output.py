@@ -92,6 +92,8 @@ def _print_json(value: Any) -> None:
 
 def is_narrow() -> bool:
     """Whether it is a terminal on which a list has to make do with less."""
+    import shutil
+
     return sys.stdout.isatty() and shutil.get_terminal_size().columns < _ROOMY
 
 

@@ -64,7 +64,7 @@ class Pin:
         if read is None or os.name == "nt":  # there an open file cannot be replaced
             return None
         try:
-            pin = cls(path, open_file(path, os.O_RDONLY | _NONBLOCK))
+            pin = cls(path, open_file(path, os.O_RDONLY))
         except (OSError, BrokenStore):
             return None
         return pin if pin._stamp == read else None
