@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from ccs import instant
 from ccs.model.run import Run
 from ccs.model.task import Task
+from ccs.store import agenda
 from ccs.store.history import History
 from ccs.store.home import Home
 from ccs.store.store import Store
@@ -53,11 +54,25 @@ def make(
 
 
 def fire(store: Store, due: int) -> None:
-    """The first `due` tasks are due again: their cursors say so, and nothing else does."""
+    """The first `due` tasks are due again, as if a minute had gone by."""
     past = instant.text(datetime.now(UTC) - timedelta(seconds=90))
+    fired = {an_id(number) for number in range(due)}
     content = store.cursors.read()
-    entries = [one for one in content.records if one["id"] not in {an_id(n) for n in range(due)}]
-    store.cursors.write(content, entries + [{"id": an_id(n), "slot": past} for n in range(due)])
+    entries = [one for one in content.records if one["id"] not in fired]
+    stamp = store.cursors.write(content, entries + [{"id": one, "slot": past} for one in fired])
+    path = Path(store.home.agenda)
+    if not path.exists():
+        return
+    head, *lines = path.read_text().splitlines()
+    words = [word for word in head.split() if not word.startswith("cursors.json=")]
+    words.insert(
+        words.index(next(w for w in words if w.startswith("usage.json="))),
+        f"cursors.json={agenda.shown(stamp)}",
+    )
+    awake = [
+        line.replace(line[:12], "0" * 12, 1) if line[-36:] in fired else line for line in lines
+    ]
+    _private(str(path), "\n".join([" ".join(words), *awake, ""]))
 
 
 def _task(number: int, is_due: bool, work: Path, now: datetime) -> dict[str, object]:
