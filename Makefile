@@ -4,9 +4,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV ?= .venv
 BIN = $(VENV)/bin
 PREFIX ?= $(HOME)/.local
+PEERS ?= huey apscheduler sqlalchemy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-real faults faults-sample format lint typecheck security \
+.PHONY: help demo install test test-real faults faults-sample bench format lint typecheck security \
   security-bandit security-pip-audit security-gitleaks check pipeline build run \
   clean install-man
 
@@ -34,6 +35,13 @@ faults: $(VENV)/.dev ## every fault that the tests know, at every call; takes an
 
 faults-sample: $(VENV)/.dev ## some of them, in a few minutes
 	$(FAULTS)
+
+bench: ## what ccs costs, in ratios measured side by side (ten minutes; PEERS= without other tools)
+	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip install -q --upgrade pip
+	@.bench/bin/python -m pip install -q --force-reinstall --no-deps . && \
+	  .bench/bin/python -m pip install -q . $(PEERS)
+	@.bench/bin/python tests/bench
 
 format: $(VENV)/.dev ## rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
@@ -73,7 +81,7 @@ install-man: ## the manual pages into PREFIX/share/man
 	cp man/ccs.1 "$(PREFIX)/share/man/man1/"
 
 clean: ## what was built
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -1,119 +1,17 @@
-"""The entry: sends an idle tick and a supervisor the short way, everything else to the commands.
+"""`python -m ccs`, and by path: `python -IS .../ccs/__main__.py tick` is the cheapest tick.
 
-An idle tick reads one line and a few stamps and ends; nothing it imports is heavier than `os`.
+-I and -S leave out what an idle tick has no use for: the environment, site-packages. Run by path
+this file is compiled each time, so there is little in it.
 """
 
-from __future__ import annotations
-
-import os
 import sys
 
-from ccs import __version__
+if not __package__:
+    place = __file__.rpartition("/ccs/")[0] or __file__.rpartition("\\ccs\\")[0]
+    if place not in sys.path:
+        sys.path.append(place)  # last: nothing that lies beside ccs may stand for Python's own
 
-
-def main() -> None:
-    words = sys.argv[1:]
-    if words[:1] == ["tick"] and (len(words) == 1 or (len(words), words[1]) == (3, "--backend")):
-        _leave_if_idle()
-    if words[:1] == ["supervise"] and words[1:2] and words[2:] in ([], ["--in-session"]):
-        _supervise(words[1], in_session=len(words) == 3)
-    elif words[:1] == ["scan"] and len(words) == 2:
-        _scan(words[1])
-    elif words[:1] == ["sight"] and len(words) == 2:
-        _sight(words[1])
-    elif words == ["notify-owed"]:
-        _notify_owed()
-    elif words == ["tidy"]:
-        _tidy()
-    else:
-        from ccs.cli.main import main as commands
-
-        commands()
-
-
-def _leave_if_idle() -> None:
-    from ccs.store import agenda
-
-    home = os.path.expanduser(os.environ.get("CCS_HOME") or "~/.claude-scheduler")
-    if agenda.idle(home, __version__):
-        os._exit(
-            0
-        )  # nothing to flush, and tearing the interpreter down would cost more than we did
-
-
-def _supervise(run_id: str, in_session: bool) -> None:
-    import time
-    from datetime import UTC, datetime
-
-    from ccs.engine.clock import Clock
-    from ccs.engine.supervise import supervise, supervise_in_session
-    from ccs.store.home import Home
-
-    os.umask(0o077)
-    home = Home.of(os.environ)
-    clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
-    try:
-        if in_session:
-            supervise_in_session(home, run_id, clock)
-        else:
-            supervise(home, run_id, os.environ, clock)
-    except Exception:
-        # Nobody is there to see it: a supervisor has no terminal. The run's log is where one looks.
-        import traceback
-
-        from ccs.redact import redacted
-        from ccs.store.atomic import open_append
-
-        words = f"-- the supervisor failed\n{redacted(traceback.format_exc())}"
-        fd = open_append(home.log(run_id))
-        os.write(fd, words.encode("utf-8", "replace"))
-        raise
-
-
-def _scan(task_id: str) -> None:
-    from ccs.engine import watch
-    from ccs.store.home import Home
-    from ccs.store.store import Store
-
-    os.umask(0o077)
-    watch.scan(Store(Home.of(os.environ)), task_id)
-
-
-def _sight(backend: str) -> None:
-    from datetime import UTC, datetime
-
-    from ccs.engine import sight
-    from ccs.store.home import Home
-    from ccs.store.store import Store
-
-    os.umask(0o077)
-    sight.look(Store(Home.of(os.environ)), os.environ, backend, datetime.now(UTC))
-
-
-def _notify_owed() -> None:
-    import time
-    from datetime import UTC, datetime
-
-    from ccs.engine.clock import Clock
-    from ccs.engine.deliver import deliver
-    from ccs.store.home import Home
-    from ccs.store.store import Store
-
-    os.umask(0o077)
-    clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
-    deliver(Store(Home.of(os.environ)), os.environ, clock)
-
-
-def _tidy() -> None:
-    from datetime import UTC, datetime
-
-    from ccs.engine.tidy import tidy
-    from ccs.store.home import Home
-    from ccs.store.store import Store
-
-    os.umask(0o077)
-    tidy(Store(Home.of(os.environ)), datetime.now(UTC))
-
+from ccs.entry import main
 
 if __name__ == "__main__":
     main()

@@ -33,10 +33,11 @@ FLOORS = {
     "ccs.report": (2, "report"),
     "ccs.cli": (3, "cli"),
     "ccs.__main__": (3, "entry"),
+    "ccs.entry": (3, "entry"),
 }
 OUTSIDE = {
-    0: {"pydantic", "croniter"},
-    1: {"apprise", "keyring", "pydantic", "psutil", "filelock", "platformdirs"},
+    0: {"pydantic", "pydantic_core", "croniter"},
+    1: {"apprise", "keyring", "psutil", "filelock", "platformdirs"},
     2: set(),
     3: {"click", "tabulate", "platformdirs"},
 }
@@ -105,6 +106,17 @@ def test_only_the_right_floor_uses_a_library(name):
     assert foreign <= OUTSIDE[floor], f"{name} imports {foreign - OUTSIDE[floor]}"
 
 
+def test_pydantic_is_asked_only_by_the_judge():
+    """Loading it costs more than a whole tick."""
+    importers = {
+        name
+        for name, tree in MODULES.items()
+        if any(one.startswith("pydantic") for one in imports(tree))
+    }
+    assert importers == {"ccs.model.judge", "ccs.model.shape"}
+    assert not loaded_by("import ccs.model.shape") & {"pydantic", "pydantic_core"}
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if place(name)[0] == 0])
 def test_ground_touches_neither_clock_nor_machine(name):
     tree = MODULES[name]
@@ -148,13 +160,13 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_a_supervisor_carries_only_the_standard_library_and_little_of_it():
-    loaded = loaded_by("import ccs.__main__, ccs.engine.clock, ccs.engine.supervise")
+    loaded = loaded_by("import ccs.entry, ccs.engine.clock, ccs.engine.supervise")
     assert loaded - {"ccs"} <= set(sys.stdlib_module_names)
     assert not loaded & {"typing", "dataclasses", "inspect", "logging", "asyncio", "pathlib"}
 
 
 def test_the_short_way_of_an_idle_tick_loads_nothing_heavy():
-    loaded = loaded_by("import ccs.__main__; from ccs.store import agenda")
+    loaded = loaded_by("import ccs.entry; from ccs.store import agenda")
     assert not loaded & {"click", "pydantic", "json", "re", "typing", "subprocess", "datetime"}
 
 

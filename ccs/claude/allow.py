@@ -12,7 +12,6 @@ import posixpath
 import re
 import shlex
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
 
 from ccs.claude.values import mapping
 
@@ -72,6 +71,8 @@ def forbids(rule: str, tool: str, given: object) -> bool:
 
 def _host(url: object) -> str | None:
     try:
+        from urllib.parse import urlsplit  # seldom asked
+
         host = urlsplit(url).hostname if isinstance(url, str) else None
     except ValueError:
         return None

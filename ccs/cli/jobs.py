@@ -55,10 +55,10 @@ def jobs() -> None:
 @params.output_options
 def list_(out: Output) -> None:
     """List jobs. Those with bypass permissions have tasks that may do anything you may do."""
+    from ccs.report.runlist import permitted
+
     store = params.store()
-    found: dict[str, set[str]] = {}
-    for task in store.tasks.read().records:
-        found.setdefault(task.job_id or "", set()).add(task.permissions)
+    found = permitted(store)
     shown = [
         {**one.record(), "permissions": sorted(found.get(one.id, ()))}
         for one in params.listed(store.jobs, out)

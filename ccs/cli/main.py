@@ -11,8 +11,10 @@ import io
 import os
 import sys
 from itertools import pairwise
+from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from ccs import __version__
 from ccs.cli.output import Output, error
@@ -72,6 +74,14 @@ class LazyGroup(click.Group):
             # It knows only commands that are loaded, so it could suggest none.
             raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        mine = [
+            CompletionItem(name, help=words)
+            for name, (_, words) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return mine + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
@@ -86,7 +96,7 @@ def ccs() -> None:
     """
 
 
-def main() -> None:
+def main() -> NoReturn:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         # Closed by the caller: a file of the store must not get the number of a standard stream.
         if getattr(sys, name) is None:
@@ -94,7 +104,18 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name must not fail for the terminal's charset
-    sys.exit(_run())
+    sys.exit(_completed() if "_CCS_COMPLETE" in os.environ else _run())
+
+
+def failed(problem: CcsError | OSError) -> int:
+    """Says what went wrong in what was done without the parser of commands; the exit code."""
+    return _fail(problem if isinstance(problem, CcsError) else _of_the_system(problem), None)
+
+
+def _completed() -> int:
+    from click.shell_completion import shell_complete
+
+    return shell_complete(ccs, {}, "ccs", "_CCS_COMPLETE", os.environ["_CCS_COMPLETE"])
 
 
 def _run() -> int:

@@ -6,8 +6,6 @@ terminal with its control characters.
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -67,6 +65,8 @@ class Output:
         if self.format == "ids":
             lines = [str(record["id"]) for record in records]
         elif self.format == "jsonl":
+            import json
+
             lines = [json.dumps(record) for record in records]
         else:
             return False
@@ -85,11 +85,15 @@ def _automatic() -> str:
 
 
 def _print_json(value: Any) -> None:
+    import json  # --help and tables need none
+
     _echo(json.dumps(value, indent=2))
 
 
 def is_narrow() -> bool:
     """Whether it is a terminal on which a list has to make do with less."""
+    import shutil
+
     return sys.stdout.isatty() and shutil.get_terminal_size().columns < _ROOMY
 
 
@@ -100,6 +104,8 @@ def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
     rows = [[shorten(str(show(record)), 200) for _, show in columns] for record in records]
     heads = [head for head, _ in columns]
     if sys.stdout.isatty():
+        import shutil  # for no JSON
+
         _fit(rows, heads, shutil.get_terminal_size().columns)
     # By itself it makes a column two wider than its head, which _fit could not know.
     tabulate.MIN_PADDING = 0
@@ -189,6 +195,8 @@ def short_id(record: Record) -> str:
 def error(problem: CcsError, as_json: bool) -> None:
     """One line and what to do next, or one JSON object, on stderr."""
     if as_json:
+        import json
+
         shown: dict[str, Any] = {"code": problem.code, "message": problem.message}
         shown |= {"hint": problem.hint} if problem.hint else {}
         shown |= {"matches": list(problem.matches)} if problem.matches else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -128,6 +127,8 @@ class _Live:
                 self._progress.feed(event)
         elapsed = now - (run.start_time or run.scheduled_time)
         # A full line would wrap, and only its end would be cleared.
+        import shutil
+
         text = self._progress.line(elapsed, shutil.get_terminal_size().columns - 1)
         if text != self._drawn:
             click.echo(_CLEAR_LINE + text, nl=False, err=True)

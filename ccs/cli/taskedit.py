@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -113,17 +110,21 @@ def _editor() -> list[str]:
             raise InvalidInput(f"${variable}: {error}") from None
         if argv and argv[0]:
             return argv
+    from shutil import which
+
     for name in ("editor", "vi", "nano"):
-        if path := shutil.which(name):
+        if path := which(name):
             return [path]
     raise MissingDependency("no editor was found", "name one: EDITOR=nano ccs tasks edit …")
 
 
 def _call(argv: list[str]) -> None:
     """Ctrl-C is the editor's while it runs; to it, as to any program, it is not ignored."""
+    from subprocess import Popen
+
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        code = subprocess.Popen(argv).wait()
+        code = Popen(argv).wait()
     except OSError as error:
         raise MissingDependency(f"the editor {argv[0]}: {error.strerror}", "set EDITOR") from None
     finally:
@@ -134,7 +135,9 @@ def _call(argv: list[str]) -> None:
 
 def _draft(text: str) -> str:
     """Private, and outside the store: whoever gives up may keep it."""
-    fd, path = tempfile.mkstemp(prefix="ccs-task-", suffix=".json")
+    from tempfile import mkstemp
+
+    fd, path = mkstemp(prefix="ccs-task-", suffix=".json")
     with open(fd, "w", encoding="utf-8") as file:
         file.write(text)
     return path

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ccs.cli import output, params
-from ccs.errors import BrokenStore
 from ccs.text import plain
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ def tick(backend: str | None, dry_run: bool, verbose: bool) -> None:
         for verb in ("settled", "launched", "held", "skipped"):
             for run_id in getattr(done, verb):
                 click.echo(f"{verb} {run_id}", err=True)
-    if done.problems:
-        raise BrokenStore("; ".join(done.problems), "the rest was done")
+    if problem := done.problem():
+        raise problem
 
 
 def _show(actions: list[Action], problems: list[str]) -> None:

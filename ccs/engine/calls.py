@@ -6,9 +6,8 @@ Two runs must never work in one session: the client does not lock it and forks i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccs.claude import command
 from ccs.model.run import Run
@@ -19,8 +18,7 @@ from ccs.store.store import Store
 _BEFORE_THE_CLIENT = ("start_failed", "env_failed", "workdir_missing")
 
 
-@dataclass(frozen=True)
-class Calls:
+class Calls(NamedTuple):
     """`resumes`: whether it goes on with what was begun before. `tried`: the second, if any, when
     the client knows nothing of the session."""
 

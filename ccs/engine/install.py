@@ -31,6 +31,8 @@ BACKENDS = ("cron", "systemd", "launchd", "schtasks")
 FIRST_TICK_SECONDS = 70.0
 # More for the client to say whether it is logged in.
 _LOGIN_SECONDS = 20.0
+# It needs all that was installed with ccs, and neither a store nor a client.
+_TRIAL = ("schedule", "explain", "0 3 L * *")
 _TRIAL_SECONDS = 30.0
 _PAUSE = 0.2
 _WSL = (
@@ -120,9 +122,9 @@ def everything(
 
 def try_entry(made: Plan) -> None:
     """Raises CcsError when the entry's environment alone is not enough to find ccs."""
-    argv = [*entries.program(), "--version"]
+    argv = [*entries.program(), *_TRIAL]
     answer = asking.ask(argv, b"", "/", made.entry.variables, _TRIAL_SECONDS)
-    if answer.fault or not answer.out.startswith(b"ccs"):
+    if answer.fault or not answer.out:
         said = os.fsdecode(answer.err).strip().rpartition("\n")[2]
         raise CcsError(
             f"{' '.join(argv)} does not work without your shell's environment:"

@@ -8,18 +8,17 @@ is cut off in between leaves a recorded run without a start mark, which the next
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from ccs.claude import command
-from ccs.engine import settle, workplace
+from ccs.engine import place, settle
 from ccs.engine.accounts import Accounts
 from ccs.engine.calls import calls, last_session
 from ccs.errors import InvalidInput
-from ccs.host import client, environ, tmux
+from ccs.host import client, environ, program, tmux
+from ccs.host.program import detached
 from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.settings import Settings
@@ -28,17 +27,8 @@ from ccs.schedule.due import allowed, next_allowed
 from ccs.store import atomic, records
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
+from ccs.store.tasklist import Tasks
 from ccs.usage.gate import Hold, model_for
-
-if sys.platform == "win32":
-    # Out of the job object that Task Scheduler ends with its task.
-    _DETACHED = (
-        subprocess.DETACHED_PROCESS
-        | subprocess.CREATE_NEW_PROCESS_GROUP
-        | subprocess.CREATE_BREAKAWAY_FROM_JOB
-    )
-else:
-    _DETACHED = 0
 
 # A supervisor that ends this often without reaching the start mark will not reach it.
 MOST_STARTS = 5
@@ -59,12 +49,13 @@ class Launcher:
         environment: Mapping[str, str],
         now: datetime,
         spawn: Spawn | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
         self.spawn = spawn or spawn_supervisor
         self.store = store
         self.now = now
         self.environment = environment
-        self.tasks = store.tasks.read()
+        self.tasks = tasks or Tasks.whole(store.tasks.read())
         self.jobs = store.jobs.read()
         self.settings, self.settings_stamp = store.read_settings()
         self.accounts = Accounts(store, lambda: self.jobs.by_id, self.settings, now)
@@ -150,7 +141,7 @@ class Launcher:
             "resumes": chosen.resumes,
             # What goes on, goes on where it was.
             "cwd": run.cwd or (os.path.expanduser(directory) if directory else None),
-            "place": workplace.wanted(run, task, job),
+            "place": place.wanted(run, task, job),
             "mock": self.accounts.is_mock(run, task),
             "client": client.MOCK if self.settings.mock_mode else self.settings.claude_path,
             "variables": command.variables(task),
@@ -196,22 +187,9 @@ def refusal(task: Task, environment: Mapping[str, str]) -> str | None:
 
 
 def spawn_supervisor(home: str, run_id: str, environment: Mapping[str, str]) -> None:
-    detached(
-        [sys.executable, "-P", "-m", "ccs", "supervise", run_id],
-        {**environ.inherited(environment), "CCS_HOME": home},
-    )
+    start_ccs(home, ["supervise", run_id], environment)
 
 
-def detached(argv: list[str], environment: Mapping[str, str]) -> None:
-    """Starts a process in a session of its own, with no descriptor and no directory of ours."""
-    subprocess.Popen(
-        argv,
-        cwd="/" if os.name != "nt" else None,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        close_fds=True,
-        start_new_session=True,
-        creationflags=_DETACHED,
-    ).returncode = 0  # not ours to wait for: keeps Popen from warning that it still runs
+def start_ccs(home: str, words: list[str], environment: Mapping[str, str]) -> None:
+    """This very ccs once more, detached."""
+    detached(program.argv(*words), {**environ.inherited(environment), "CCS_HOME": home})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ccs import instant, redact
+from ccs.errors import CcsError
 from ccs.store import atomic
 from ccs.text import plain
 
@@ -121,7 +122,7 @@ class Times:
 def _opened(path: str) -> int | None:
     try:
         return atomic.open_append(path)
-    except OSError:
+    except (CcsError, OSError):
         return None  # as in Logs._write: the run matters more than its log
 
 

@@ -7,7 +7,6 @@ is checked again under the lock, by id and by the tasks' own records.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -38,13 +37,17 @@ class Look:
         self.problems = [str(one) for one in (*launcher.tasks.problems, *launcher.jobs.problems)]
         self.notes: list[str] = []
         self.reset: list[str] = []
-        self.cursors = {entry["id"]: entry for entry in store.cursors.read().records}
+        cursors = store.cursors.read()
+        self.cursors = {entry["id"]: entry for entry in cursors.records}
+        # Of the files as they were looked at: what is changed after that, the next tick looks at.
+        self.cursors_stamp = cursors.stamp
+        self.tasks_stamp = launcher.tasks.stamp
         self.boot = boot_id()
         self.runs = store.runs.all()
         self.due = self._due()
         # Before the lock: it may have to read all of history. Only a tick makes such runs.
         self.used = self._used()
-        launcher.accounts.look_back(launcher.tasks.records)
+        launcher.accounts.look_back(launcher.tasks.awake)
 
     def snapshot(self, runs: Sequence[Run], alive: set[str]) -> Snapshot:
         """For `plan.decide`. `alive`: runs whose lock is held; they take their place already."""
@@ -77,7 +80,7 @@ class Look:
             if run.unfinished:
                 busy.add(run.task_id)
         found = []
-        for task in self.launcher.tasks.records:
+        for task in self.launcher.tasks.awake:
             with spared(self.problems, f"task {task.id}"):
                 if task.enabled and (one := self._due_of(task, recorded.get(task.id), busy)):
                     found.append(one)
@@ -104,7 +107,7 @@ class Look:
         found = due.evaluate(task, since, self.now)
         if found and isinstance(task.schedule, Anchor) and self._is_open(task):
             count = found.missed + len(found.firings)
-            return replace(found, firings=(), missed=count, why_not="open")
+            return found._replace(firings=(), missed=count, why_not="open")
         return found
 
     def _is_open(self, task: Task) -> bool:
@@ -156,7 +159,7 @@ class Look:
         """Which of the runs about to be made exist already, here, in history or as deleted."""
         known = {run.id for run in runs}
         # A record that is broken now was launched all the same.
-        known |= {entry["id"] for entry in self.store.runs.file.read().records}
+        known |= {entry["id"] for entry in self.store.runs.both()[0].records}
         coming = {firing.id for one in self.due for firing in one.firings}
         coming |= {Firing.at(one.task.id, one.newest).id for one in self.due}
         return frozenset(known | {one for one in coming - known if self.store.history.knows(one)})

@@ -7,15 +7,14 @@ that delivers it (`ccs.engine.deliver`). A tick never waits for a network.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ccs import instant
 from ccs.engine import owe
-from ccs.engine.launch import detached
-from ccs.host import environ, zone
+from ccs.engine.launch import start_ccs
+from ccs.host import zone
 from ccs.model.notify import Notifications
 from ccs.notify import forms
 from ccs.store.home import Home
@@ -49,10 +48,7 @@ def look(store: Store, told: Notifications, now: datetime) -> list[datetime]:
 def start(home: Home, environment: Mapping[str, str], now: datetime) -> None:
     """The child, if there is anything to try now. Raises BrokenStore, OSError."""
     if any(due_at(one, now) <= now for one in Owed(home).read().owed):
-        detached(
-            [sys.executable, "-P", "-m", "ccs", "notify-owed"],
-            {**environ.inherited(environment), "CCS_HOME": home.path},
-        )
+        start_ccs(home.path, ["notify-owed"], environment)
 
 
 def _add(store: Store, told: Notifications, notices: Notices, now: datetime) -> None:

@@ -12,15 +12,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from ccs import __version__, instant
-from ccs.engine.launch import detached
 from ccs.errors import CcsError
-from ccs.host import asking, client, environ
+from ccs.host import asking, client, environ, program
+from ccs.host.program import detached
 from ccs.store import atomic, records
 from ccs.store.home import Home
 from ccs.store.store import Store
@@ -76,7 +75,7 @@ def start(home: Home, environment: Mapping[str, str], backend: str | None, now: 
         is_asked = not answered and wanted["backend"] == backend
         if is_asked or _is_stale(last, {**_surroundings(environment), "backend": backend}, now):
             inherited = {**environ.inherited(environment), "CCS_HOME": home.path}
-            detached([sys.executable, "-P", "-m", "ccs", "sight", backend], inherited)
+            detached(program.argv("sight", backend), inherited)
     return not answered and now - instant.parse(wanted["at"]) < _EXPECTED_FOR
 
 

@@ -15,8 +15,7 @@ without a start mark is started, a slot without a cursor finds its record by id.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ccs import __version__, instant
 from ccs.engine import notify, sight, steps, tidy, watch
@@ -25,29 +24,35 @@ from ccs.engine.look import Look
 from ccs.engine.reap import reap
 from ccs.engine.runs import ask_to_stop
 from ccs.engine.spare import spared
+from ccs.errors import BrokenStore
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch
 from ccs.redact import redact
 from ccs.schedule import plan
 from ccs.schedule.slots import next_slot
 from ccs.schedule.snapshot import Action
-from ccs.store import agenda, atomic, records
+from ccs.store import agenda, atomic, records, tasklist
 from ccs.store.collection import Reading
 from ccs.store.lock import Lock
 from ccs.store.store import Store
+from ccs.store.tasklist import Tasks
 from ccs.usage import kinds
 
 
-@dataclass
 class Ticked:
     """What a tick did. `problems` are for the operator; they stopped nothing else."""
 
-    launched: list[str] = field(default_factory=list)
-    held: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    settled: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.launched: list[str] = []
+        self.held: list[str] = []
+        self.skipped: list[str] = []
+        self.settled: list[str] = []
+        self.notes: list[str] = []
+        self.problems: list[str] = []
+
+    def problem(self) -> BrokenStore | None:
+        """All of them, for the door."""
+        return BrokenStore("; ".join(self.problems), "the rest was done") if self.problems else None
 
 
 def tick(
@@ -102,7 +107,8 @@ class _Tick:
         reaped = reap(self.store, self.now)
         self.done.settled = reaped.settled
         self.done.problems += reaped.problems
-        launcher = Launcher(self.store, self.environment, self.now, self.spawn)
+        tasks = tasklist.read(self.store.tasks, self.store.home.path, __version__, self.now)
+        launcher = Launcher(self.store, self.environment, self.now, self.spawn, tasks)
         look = Look(self.store, launcher, self.now)
         self.done.notes = look.notes
         self.done.problems += look.problems
@@ -121,10 +127,10 @@ class _Tick:
 
     def _record(self, launcher: Launcher, look: Look, alive: set[str]) -> list[Action]:
         with self.store.locked("ccs tick"):
-            tasks = self.store.tasks.read()
-            if tasks.stamp != launcher.tasks.stamp:
+            if atomic.stamp_of(self.store.tasks.file.path) != launcher.tasks.stamp:
+                tasks = self.store.tasks.read()
                 look.drop_changed(tasks.raw)
-                launcher.tasks = tasks
+                launcher.tasks = Tasks.whole(tasks)
             launcher.jobs = self.store.jobs.read()
             runs = self.store.runs.read()
             self.done.problems += map(str, runs.problems)
@@ -186,7 +192,9 @@ class _Tick:
                 watch.fired(self.store.home, one.task.id, entry, one.firings[-1].id)
             else:
                 entry["slot"] = instant.text(one.newest)
-        self.store.cursors.write(content, list(entries.values()))
+        written = self.store.cursors.write(content, list(entries.values()))
+        if content.stamp == look.cursors_stamp:  # else they were changed after they were looked at
+            look.cursors_stamp = written
 
     def _launch(self, launcher: Launcher, run: Run) -> None:
         with spared(self.done.problems, f"run {run.id} could not be started"):
@@ -194,7 +202,7 @@ class _Tick:
             self.done.launched.append(run.id)
 
     def _start_scans(self, launcher: Launcher) -> None:
-        for task in launcher.tasks.records:
+        for task in launcher.tasks.awake:
             if task.enabled and isinstance(task.schedule, FileWatch):
                 with spared(self.done.problems, f"task {task.id} could not be scanned"):
                     watch.start_scan(self.store.home, task, self.environment)
@@ -218,40 +226,48 @@ class _Tick:
         runs, jobs = self.store.runs.read(), self.store.jobs.read()
         unfinished = [run for run in runs.records if run.unfinished]
         wakes += [run.not_before for run in unfinished if run.not_before]
-        enabled = [task for task in launcher.tasks.records if task.enabled]
+        tasks = launcher.tasks
+        enabled = [task for task in tasks.awake if task.enabled]
+        known = {task.id: tasklist.NEVER for task in tasks.awake}
         for task in enabled:
             with spared(self.done.problems, f"task {task.id}"):
                 following = next_slot(task.schedule, self.now)
-                wakes += [following] if following else []
+                if following is not None:
+                    known[task.id] = int(following.timestamp())
         by_usage = [task for task in enabled if isinstance(task.schedule, kinds.ByUsage)]
         cursors = self.store.cursors.read()
         look.cursors = {entry["id"]: entry for entry in cursors.records}
         for task in by_usage:
             following = look.coming(task).wake
             wakes += [following] if following else []
-        wake = min(wakes, default=self.now + timedelta(seconds=agenda.LONGEST_SLEEP))
+        by_chance = [task for task in enabled if isinstance(task.schedule, FileWatch)]
+        known |= {task.id: tasklist.ALWAYS for task in (*by_usage, *by_chance)}
+        body = "" if self.done.problems else tasks.text(known)
+        latest = self.now.timestamp() + agenda.LONGEST_SLEEP
+        wake = min(latest, tasks.wake(known), *(one.timestamp() for one in wakes))
         going_on = any(job.status == "in_progress" for job in jobs.records)
         # What waits for a time is woken by it; what waits for anything else is looked at each time.
         restless = any(run.status == "running" or run.not_before is None for run in unfinished)
-        watching = any(isinstance(task.schedule, FileWatch) for task in enabled)
-        busy = going_on or restless or watching or self.expected or bool(self.done.problems)
+        waits = going_on or restless or bool(by_chance) or self.expected
+        busy = waits or bool(self.done.problems)
         accounts = launcher.accounts
         held = any(run.held_reason in plan.BY_ACCOUNT for run in unfinished)
         stamps = {
             "jobs.json": jobs.stamp,
-            "tasks.json": launcher.tasks.stamp,
+            "tasks.json": look.tasks_stamp,
             "runs.json": runs.stamp,
             "settings.json": launcher.settings_stamp,
-            "cursors.json": cursors.stamp,
+            "cursors.json": look.cursors_stamp,
             # A status line writes it all day: only what waits for news of it is woken by them.
             "usage.json": accounts.stamp if held or by_usage else agenda.ANY,
             "profiles.json": accounts.profiles_stamp if held or by_usage else agenda.ANY,
         }
-        text = agenda.line(__version__, self.now.timestamp(), wake.timestamp(), busy, stamps)
-        atomic.write(self.store.home.last_tick, self._report(wake), durable=False)
+        text = agenda.line(__version__, self.now.timestamp(), wake, busy, stamps) + body
+        woken = datetime.fromtimestamp(wake, self.now.tzinfo)
+        atomic.write(self.store.home.last_tick, self._report(woken), durable=False)
         atomic.write(self.store.home.agenda, text.encode("ascii"), durable=False)
 
     def _report(self, wake: datetime) -> bytes:
         when = {"at": instant.text(self.now), "next_wake": instant.text(wake)}
         who = {"backend": self.backend, "version": __version__}
-        return redact(records.encode({"format": 1, **when, **who, **asdict(self.done)}))
+        return redact(records.encode({"format": 1, **when, **who, **vars(self.done)}))

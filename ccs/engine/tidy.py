@@ -6,21 +6,16 @@ time. A log is whole under its new name before the old one goes, so a kill loses
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from ccs import instant
-from ccs.engine import prune
-from ccs.engine.launch import detached
+from ccs.engine.launch import start_ccs
 from ccs.errors import CcsError
-from ccs.host import environ
 from ccs.model.run import UNFINISHED
 from ccs.model.settings import Settings
 from ccs.store import atomic, records
@@ -42,11 +37,8 @@ def start(home: Home, settings: Settings, environment: Mapping[str, str], now: d
     _note(home, now, {})
     ages = settings.logs_older_than
     has_old = ages is not None and next(_old_logs(home, now - ages), None) is not None
-    if has_old or not _rule(settings).says_nothing:
-        detached(
-            [sys.executable, "-P", "-m", "ccs", "tidy"],
-            {**environ.inherited(environment), "CCS_HOME": home.path},
-        )
+    if has_old or _has_rule(settings):
+        start_ccs(home.path, ["tidy"], environment)
 
 
 def tidy(store: Store, now: datetime) -> None:
@@ -55,12 +47,11 @@ def tidy(store: Store, now: datetime) -> None:
         if not lock.acquire():
             return  # the one before is still at it
         settings = store.settings()
-        rule = _rule(settings)
         _sweep_drafts(store.home, now)
-        gone = [] if rule.says_nothing else prune.prune(store, rule, now)
+        gone = _prune(store, settings, now) if _has_rule(settings) else 0
         ages = settings.logs_older_than
         count, saved = (0, 0) if ages is None else _compress(store, now - ages)
-        counts = {"runs_deleted": len(gone), "logs_compressed": count, "bytes_saved": saved}
+        counts = {"runs_deleted": gone, "logs_compressed": count, "bytes_saved": saved}
         _note(store.home, now, counts)
 
 
@@ -82,8 +73,15 @@ def report(home: Home) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def _rule(settings: Settings) -> prune.Rule:
-    return prune.Rule(settings.prune_keep, settings.prune_older_than)
+def _has_rule(settings: Settings) -> bool:
+    return settings.prune_keep is not None or settings.prune_older_than is not None
+
+
+def _prune(store: Store, settings: Settings, now: datetime) -> int:
+    from ccs.engine import prune
+
+    rule = prune.Rule(settings.prune_keep, settings.prune_older_than)
+    return len(prune.prune(store, rule, now))
 
 
 def _last(home: Home) -> datetime | None:
@@ -124,6 +122,9 @@ def _compress(store: Store, before: datetime) -> tuple[int, int]:
 
 def _compress_one(store: Store, path: str) -> int | None:
     """The bytes saved; None when the log is gone or was written to meanwhile."""
+    import gzip  # only the child's, like what it deletes by
+    import shutil
+
     draft = f"{path}{COMPRESSED}.tmp"
     try:
         source = atomic.open_read(path)

@@ -9,13 +9,11 @@ differs from `fired`. What changed while the task's own run ran becomes the new 
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ccs.engine.launch import detached
-from ccs.host import environ, tree
+from ccs.engine.launch import start_ccs
 from ccs.model import key
 from ccs.model.schedule import FileWatch
 from ccs.model.task import Task
@@ -25,15 +23,15 @@ from ccs.store.home import Home
 from ccs.store.lock import Lock
 from ccs.store.store import Store
 
+if TYPE_CHECKING:
+    from ccs.host import tree
+
 _LONGEST_SCAN = 45
 
 
 def start_scan(home: Home, task: Task, environment: Mapping[str, str]) -> None:
     """Detached; what it finds is for the next tick."""
-    detached(
-        [sys.executable, "-P", "-m", "ccs", "scan", task.id],
-        {**environ.inherited(environment), "CCS_HOME": home.path},
-    )
+    start_ccs(home.path, ["scan", task.id], environment)
 
 
 def due(task: Task, entry: Mapping[str, Any], now: datetime) -> Due | None:
@@ -67,6 +65,8 @@ def scan(store: Store, task_id: str) -> None:
     with Lock(store.home.tree(task_id, "lock")) as lock:
         if not lock.acquire():
             return  # the scan before is still at it
+        from ccs.host import tree  # only the child looks
+
         watched = task.schedule
         found = tree.scan(
             watched.watch_directory,
@@ -115,6 +115,8 @@ def _settle(
     lines = before[0].decode("utf-8", "surrogateescape").split("\n") if before else []
     run = store.runs.get(str(entry["fired_run"]))
     if run is not None:
+        from ccs.host import tree
+
         store.runs.put(run.changed(own_changes=tree.changed(lines, found.lines)))
     if watched.own_changes == "baseline":
         entry["fired"] = entry["seen"]

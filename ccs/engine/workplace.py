@@ -18,7 +18,6 @@ from ccs.host.changes import State
 from ccs.host.git import LONG_SECONDS, Git
 from ccs.host.repository import Repository, repository
 from ccs.host.treemaker import Maker
-from ccs.model import treename
 from ccs.store import atomic
 from ccs.store.home import Home
 from ccs.store.lock import Lock
@@ -28,10 +27,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
-
-    from ccs.model.job import Job
-    from ccs.model.run import Run
-    from ccs.model.task import Task
 
     Record = dict[str, Any]
     Say = Callable[[str], None]
@@ -65,28 +60,6 @@ class Place:
     def at_top(self) -> Git:
         assert self.repo is not None
         return self.git.at(self.repo.top)
-
-
-def wanted(run: Run, task: Task, job: Job | None) -> Record:
-    """What `prepare` goes by, written down by whoever launches."""
-    where = job.working_directory if job else None
-    directory = where.path if where else task.working_directory
-    of_job = None
-    if job and where and where.use_git_worktree:
-        of_job = where.worktree_name or treename.of_job(job.id)
-    own = task.isolation == "worktree"
-    name = run.worktree or (treename.of_run(task.name, run.id) if own else of_job)
-    return {
-        "directory": os.path.expanduser(directory) if directory else None,
-        "worktree": name,
-        # Whose tree it is to be; one that goes on knows only that it is one of the two.
-        "owner": ["task", task.id] if own or job is None else ["job", job.id],
-        "owners": [["task", task.id], *([["job", job.id]] if job else [])],
-        "base": where.worktree_branch if where else None,
-        "setup": where.worktree_setup if where else None,
-        "commit": task.commit_on_success,
-        "after": run.resumed_from or run.retry_of,
-    }
 
 
 def prepare(

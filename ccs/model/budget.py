@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
-
 from ccs.model.hours import Days, Hours
 from ccs.model.record import Part, Zone
 from ccs.model.schedule import Window
+from ccs.model.shape import BeforeValidator, Field, field_validator, model_validator
 from ccs.usage import windows
 
 DAY = "day"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator
-
 from ccs.errors import CcsError
+from ccs.model.shape import AfterValidator, BeforeValidator
 from ccs.schedule import hours
 
 V = TypeVar("V")

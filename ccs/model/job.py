@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
-
 from ccs.model import treename
 from ccs.model.budget import Budget
 from ccs.model.record import Id, Instant, Name, Part, Record
+from ccs.model.shape import Field, field_validator
 
 JobStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
 

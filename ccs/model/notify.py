@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ccs.model.record import Part, Span, Zone
+from ccs.model.shape import AfterValidator, Field, field_validator, model_validator
 from ccs.text import MASK
 
 Kind = Literal["command", "webhook", "ntfy", "slack", "desktop", "apprise", "ping"]
@@ -81,7 +79,7 @@ class Channel(Part):
             raise ValueError(f"url: a channel of kind {self.kind} needs one")
         if self.kind in WITH_URL and self.kind != "apprise" and not _is_web(self.url or ""):
             raise ValueError("url: must begin with http:// or https:// and hold no blanks or login")
-        if self.kind == "ntfy" and not urlsplit(self.url or "").path.strip("/"):
+        if self.kind == "ntfy" and not _has_path(self.url or ""):
             raise ValueError("url: must name a topic, as in https://ntfy.sh/TOPIC")
         return self
 
@@ -98,9 +96,17 @@ class Channel(Part):
         return {name: value for name, value in shown.items() if name in known}
 
 
+def _has_path(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    return bool(urlsplit(url).path.strip("/"))
+
+
 def _is_web(url: str) -> bool:
     if not url.isascii() or not url.isprintable() or " " in url:
         return False
+    from urllib.parse import urlsplit  # only for a store that tells anybody anything
+
     try:
         parts = urlsplit(url)
         # Asked for because reading them may fail.

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
-
 from ccs.model.budget import Budget, Reserve
 from ccs.model.record import Instant, Name, Part, Record
+from ccs.model.shape import Field, field_validator, model_validator
 from ccs.model.sources import AWS_OPTIONS, AWS_SOURCES, OTHER_NAMES
 from ccs.text import MASK
 

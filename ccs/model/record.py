@@ -1,28 +1,29 @@
 """What every kept record has in common, and the field types they share.
 
-Unknown keys are kept (`extra="allow"`): a file written by a later or another program comes back
-from a rewrite whole. Validation happens where records enter; inside ccs a record is trusted.
+Unknown keys are kept: a file written by a later or another program comes back from a rewrite whole.
+Validation happens where records enter; inside ccs a record is trusted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
-from uuid import UUID
 from zoneinfo import ZoneInfo
-
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
-from pydantic import ValidationError as _ValidationError
 
 from ccs import duration, instant
 from ccs.errors import CcsError, InvalidInput
+from ccs.model.shape import AfterValidator, BaseModel, BeforeValidator, dumped
+from ccs.model.taking import Refused
+
+_HEX = frozenset("0123456789abcdef")
 
 
 def _utc(moment: datetime) -> datetime:
     # At the ends of the calendar every sum and every change of zone may overflow.
     if not 1970 <= moment.year <= 9900:
         raise ValueError("must lie between the years 1970 and 9900")
+    if moment.tzinfo is UTC:
+        return moment
     # The prior system wrote naive local times; astimezone() reads them as such.
     return instant.parse(moment.astimezone().isoformat())
 
@@ -46,6 +47,12 @@ def _zone(name: str) -> str:
 
 
 def _identity(value: str) -> str:
+    if len(value) == 36 and value[8] + value[13] + value[18] + value[23] == "----":
+        digits = value.replace("-", "")
+        if len(digits) == 32 and _HEX.issuperset(digits):
+            return value
+    from uuid import UUID  # not for an id as ccs writes it
+
     try:
         return str(UUID(value))
     except ValueError:
@@ -60,8 +67,8 @@ def _one_line(value: str) -> str:
     return value
 
 
-Instant = Annotated[datetime, AfterValidator(_utc), PlainSerializer(instant.text)]
-Span = Annotated[timedelta, BeforeValidator(_span), PlainSerializer(duration.text)]
+Instant = Annotated[datetime, AfterValidator(_utc)]
+Span = Annotated[timedelta, BeforeValidator(_span)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Id = Annotated[str, AfterValidator(_identity)]
 Name = Annotated[str, AfterValidator(_one_line)]
@@ -70,15 +77,13 @@ Name = Annotated[str, AfterValidator(_one_line)]
 class Part(BaseModel):
     """A piece of a record."""
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=(), allow_inf_nan=False)
-
     @classmethod
     def checked(cls, fields: dict[str, Any]) -> Self:
         """The record, or InvalidInput that lists every wrong field in words."""
         try:
             return cls.model_validate(fields)
-        except _ValidationError as error:
-            raise InvalidInput("; ".join(complaints(error))) from None
+        except Refused as error:
+            raise InvalidInput("; ".join(error.complaints)) from None
 
     def changed(self, **fields: Any) -> Self:
         """A validated copy with some fields replaced; the others keep their values."""
@@ -86,29 +91,11 @@ class Part(BaseModel):
 
     def record(self) -> dict[str, Any]:
         """The record as it stands in a file."""
-        return self.model_dump(mode="json")
+        found: dict[str, Any] = dumped(self)
+        return found
 
 
 class Record(Part):
     """A kept record: it has an id."""
 
     id: Id
-
-
-def complaints(error: _ValidationError) -> list[str]:
-    """`field: what is wrong`, one for each problem, without pydantic's own vocabulary."""
-    lines = []
-    for problem in error.errors(include_url=False, include_input=False):
-        place = ".".join(_place(problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{place}: {message}" if place else message)
-    return lines
-
-
-def _place(steps: Sequence[int | str]) -> Iterator[str]:
-    """The path without the tag that pydantic puts after a tagged union: people never wrote it."""
-    before: int | str = ""
-    for step in steps:
-        if before != "schedule":
-            yield str(step)
-        before = step

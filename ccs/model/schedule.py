@@ -11,10 +11,9 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
-
 from ccs.errors import CcsError
 from ccs.model.record import Instant, Part, Span, Zone
+from ccs.model.shape import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from ccs.schedule import cron
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from ccs.model.notify import Notifications
 from ccs.model.record import Id, Part, Span
+from ccs.model.shape import Field
 
 
 class Settings(Part):

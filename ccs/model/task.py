@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
-
 from ccs.model.budget import Budget
 from ccs.model.hours import Days, Hours
 from ccs.model.notify import Told
 from ccs.model.record import Id, Instant, Name, Part, Record, Span
 from ccs.model.schedule import Manual, Schedule, Sequential
+from ccs.model.shape import AliasChoices, Field, field_validator, model_validator
 
 # For which a run may be tried again.
 RETRIABLE = (

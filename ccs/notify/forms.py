@@ -247,6 +247,11 @@ def _limit(run: dict[str, Any], goes_on_at: object, zone: ZoneInfo) -> str:
 
 def _ping(url: str, suffix: str, run: object) -> str:
     """Success is the address itself; `rid` lets the receiver tell runs that overlap apart."""
+    from urllib.parse import (
+        urlsplit,
+        urlunsplit,
+    )  # a tick, which only asks for times, needs none of it
+
     parts = urlsplit(url)
     query = "&".join(filter(None, (parts.query, f"rid={run}" if run else "")))
     path = parts.path.rstrip("/") + suffix

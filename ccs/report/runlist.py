@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccs.claude import allow
 from ccs.engine import settle
+from ccs.errors import BrokenStore
 from ccs.model.run import Run
+from ccs.model.task import Task
 from ccs.store.store import Store
 
 BYPASS = "bypass"
 _PATHS = ("file_path", "notebook_path", "path")
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is None or empty does not matter. `since`: of the slot, as the list is sorted."""
 
     task_id: str | None = None
@@ -46,7 +46,7 @@ class Trust:
 
     def __init__(self, store: Store) -> None:
         self._home = store.home
-        self._now = {task.id: task.record() for task in store.tasks.read().records}
+        self._now = {task.id: task.record() for task in _tasks(store)}
 
     def task(self, run: Run) -> dict[str, Any] | None:
         asked = settle.as_it_ran(self._home, run.id)
@@ -57,6 +57,23 @@ class Trust:
         task = self.task(run)
         mode = None if task is None else str(task.get("permissions", BYPASS))
         return {**run.record(), "permissions": mode}
+
+
+def permitted(store: Store) -> dict[str, set[str]]:
+    """What the tasks of each job may do."""
+    found: dict[str, set[str]] = {}
+    for task in _tasks(store):
+        found.setdefault(task.job_id or "", set()).add(task.permissions)
+    return found
+
+
+def _tasks(store: Store) -> list[Task]:
+    """None where they cannot be read: what is listed beside them is told all the same, and
+    `ccs health` tells the rest."""
+    try:
+        return store.tasks.all()
+    except BrokenStore:
+        return []
 
 
 def described(store: Store, run: Run) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 The meaning is Debian cron's, daylight-saving nights included, with the skipped times of a fixed
 job coalesced into one run. It is fixed here and not by the croniter release of the day: croniter
-only finds dates among naive wall-clock times, from value lists spelt out by cronfields;
-the day rule, the zone and the offset changes are ours. croniter is imported when first used.
+only finds dates among naive wall-clock times, and only for `L`, `W` and `#`, from value lists
+spelt out by cronfields; the day rule, the zone and the offset changes are ours. It costs more to
+import than a tick does, so it is imported for such an expression only.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from ccs.errors import InvalidInput
@@ -26,13 +27,59 @@ if TYPE_CHECKING:
 
 HORIZON_YEARS = 8  # the longest wait for a 29 February, around the year 2100
 MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
 CORRECTION = timedelta(hours=3)  # cron(8): a longer jump is a clock correction, not a season
+
+
+class _Numbers(NamedTuple):
+    """Fields that only name numbers. `both`: a day has to fit both day fields, else either."""
+
+    minutes: list[int]
+    hours: list[int]
+    days: set[int]
+    months: set[int]
+    weekdays: set[int]
+    both: bool
+
+    def after(self, wall: datetime, years: int) -> datetime | None:
+        day = wall.date()
+        time = self._later(wall.hour, wall.minute) if self._has(day) else None
+        while time is None:
+            in_month = day.month in self.months
+            day = day + _DAY if in_month else (day.replace(day=28) + 4 * _DAY).replace(day=1)
+            if day.year - wall.year > years:
+                return None
+            time = (self.hours[0], self.minutes[0]) if self._has(day) else None
+        return datetime(day.year, day.month, day.day, *time)
+
+    def _later(self, hour: int, minute: int) -> tuple[int, int] | None:
+        """The first time of the day later than this one."""
+        for later in self.hours[bisect_left(self.hours, hour) :]:
+            first = bisect_right(self.minutes, minute) if later == hour else 0
+            if first < len(self.minutes):
+                return later, self.minutes[first]
+        return None
+
+    def _has(self, day: date) -> bool:
+        fits = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        return day.month in self.months and (all(fits) if self.both else any(fits))
+
+
+class _Asked(NamedTuple):
+    """Fields that say more than numbers: croniter knows."""
+
+    engine: croniter
+
+    def after(self, wall: datetime, years: int) -> datetime | None:
+        # get_next moves its object's cursor, and threads may share this one
+        found: datetime = copy.copy(self.engine).get_next(datetime, wall)
+        return found if found.year - wall.year <= years else None
 
 
 class _Plan(NamedTuple):
     expression: str
     fields: list[Parsed]
-    engines: list[croniter]  # a time matches when one of them says so
+    searches: Sequence[_Numbers | _Asked]  # a time matches when one of them says so
 
     @property
     def wildcard(self) -> bool:
@@ -45,41 +92,48 @@ class _Plan(NamedTuple):
 
     def after(self, wall: datetime, years: int = HORIZON_YEARS) -> datetime | None:
         """The first matching wall-clock time later than `wall`; both are naive."""
-        found = [time for engine in self.engines if (time := _ask(engine, wall))]
-        return min((time for time in found if time.year - wall.year <= years), default=None)
+        found = [time for search in self.searches if (time := _ask(search, wall, years))]
+        return min(found, default=None)
 
 
-def _ask(engine: croniter, wall: datetime) -> datetime | None:
-    try:  # get_next moves its object's cursor, and threads may share this one
-        found: datetime = copy.copy(engine).get_next(datetime, wall)
+def _ask(search: _Numbers | _Asked, wall: datetime, years: int) -> datetime | None:
+    try:
+        return search.after(wall, years)
     except (ValueError, OverflowError):  # nothing in 50 years, or beyond the year 9999
         return None
-    return found
 
 
 @lru_cache(maxsize=1024)
 def _plan(expression: str) -> _Plan:
+    text, fields = read(expression)
+    both = fields[2].starred or fields[4].starred
+    if any(part.word for field in fields for part in field.parts):
+        plan = _Plan(text, fields, _asking(text, fields, both))
+    else:
+        minutes, hours, days, months, weekdays = (field.values for field in fields)
+        numbers = _Numbers(sorted(minutes), sorted(hours), days, months, weekdays, both)
+        plan = _Plan(text, fields, [numbers])
+    # Weekdays and leap years repeat within 28 years, so 50 see every date there is.
+    if plan.after(datetime(2000, 1, 1), years=50) is None:
+        where = f"day of month {fields[2].text!r} in month {fields[3].text!r}"
+        raise InvalidInput(f"{where}: there is no such date", "for example `0 9 28 2 *`")
+    return plan
+
+
+def _asking(text: str, fields: list[Parsed], both: bool) -> list[_Asked]:
     from croniter import croniter
 
-    text, fields = read(expression)
     minute, hour, day, month, weekday = (field.spelt for field in fields)
     # As "either", croniter is asked twice with one side open: asked once, it intersects `#`
     # and `W` with the other field. As "both", it is one question.
-    both = fields[2].starred or fields[4].starred
     sides = [(day, weekday)] if both else [(day, "*"), ("*", weekday)]
     try:
-        engines = [
-            croniter(f"{minute} {hour} {dom} {month} {dow}", 0.0, day_or=False)
+        return [
+            _Asked(croniter(f"{minute} {hour} {dom} {month} {dow}", 0.0, day_or=False))
             for dom, dow in sides
         ]
     except (ValueError, OverflowError, RecursionError) as error:
         raise InvalidInput(f"cron expression {text!r}: {error}", SHAPE) from error
-    plan = _Plan(text, fields, engines)
-    # Weekdays and leap years repeat within 28 years, so 50 see every date there is.
-    if plan.after(datetime(2000, 1, 1), years=50) is None:
-        days = f"day of month {fields[2].text!r} in month {fields[3].text!r}"
-        raise InvalidInput(f"{days}: there is no such date", "for example `0 9 28 2 *`")
-    return plan
 
 
 def validate(expression: str) -> str:
@@ -149,14 +203,17 @@ def _first(plan: _Plan, wall: datetime | None, after: datetime, zone: ZoneInfo) 
     return None
 
 
-@dataclass(frozen=True)
-class Cron:
+class Cron(str):
     """A valid expression. Zones are IANA zones: a fixed offset would stay on summer time."""
 
-    expression: str
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "expression", validate(self.expression))
+    def __new__(cls, expression: str) -> Self:
+        return super().__new__(cls, validate(expression))
+
+    @property
+    def expression(self) -> str:
+        return str(self)
 
     def next(self, after: datetime, zone: ZoneInfo) -> datetime | None:
         """The first occurrence strictly after `after`, in UTC; None when none is near."""

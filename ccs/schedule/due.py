@@ -7,9 +7,8 @@ then and is not decided again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ccs.model import key
@@ -29,8 +28,7 @@ _INSTANT = timedelta(microseconds=1)
 _PATIENCE = 1000
 
 
-@dataclass(frozen=True)
-class Firing:
+class Firing(NamedTuple):
     """One run to come. Its id is the same whoever finds it, and however often."""
 
     id: str
@@ -43,8 +41,7 @@ class Firing:
         return cls(key.for_slot(task_id, slot), slot, "catch_up" if late else "schedule")
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(NamedTuple):
     """What became due: the firings to run, oldest first, and how many more slots have passed.
 
     `why_not`: the reason of those others, should there be nothing to count them into. `mark`: of

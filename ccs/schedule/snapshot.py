@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
 from ccs.model.job import Job
 from ccs.model.run import Run
@@ -13,8 +13,7 @@ from ccs.model.task import Task
 from ccs.usage.gate import Begun, Hold
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """`launch` starts the run, `hold` lets it wait, `skip` ends it unrun, `count` adds passed
     slots to a run that is there already, `replace` stops a running run for the next one."""
 
@@ -55,8 +54,7 @@ class OpenGate:
         return None
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What the store said under its lock. `runs`: all in runs.json, in their order there.
 
     `known`: ids that exist, here, in history or as deleted. `used`: how often a task has run, for
@@ -69,9 +67,9 @@ class Snapshot:
     runs: Sequence[Run]
     known: frozenset[str]
     limit: int
-    jobs: Mapping[str, Job] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = MappingProxyType({})
     unreadable: frozenset[str] = frozenset()
-    used: Mapping[str, int] = field(default_factory=dict)
-    gate: Gate = field(default_factory=OpenGate)
+    used: Mapping[str, int] = MappingProxyType({})
+    gate: Gate = OpenGate()
     released_at_once: int = 1000
     approval: bool = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ccs.errors import BrokenStore
 from ccs.store.home import foreign, open_file
 
 TYPE_CHECKING = False
@@ -27,6 +28,14 @@ def stamp(status: os.stat_result) -> Stamp:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
+def stamp_of(path: str) -> Stamp | None:
+    """None when there is no such file. Raises OSError."""
+    try:
+        return stamp(os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return None
+
+
 def read(path: str) -> tuple[bytes, Stamp] | None:
     """The content and its stamp, None when there is no such file. Raises BrokenStore, OSError."""
     try:
@@ -38,6 +47,36 @@ def read(path: str) -> tuple[bytes, Stamp] | None:
         return b"".join(_chunks(fd)), stamp(status)
     finally:
         os.close(fd)
+
+
+class Pin:
+    """Tells whether a path still names the file that was read. The file is kept open: else a later
+    one could get its inode, and within the clock's step its time."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._fd = fd
+        self._stamp = stamp(os.fstat(fd))
+
+    @classmethod
+    def of(cls, path: str, read: Stamp | None) -> Pin | None:
+        """None when there was no file, or another one stands there by now."""
+        if read is None or os.name == "nt":  # there an open file cannot be replaced
+            return None
+        try:
+            pin = cls(path, open_file(path, os.O_RDONLY))
+        except (OSError, BrokenStore):
+            return None
+        return pin if pin._stamp == read else None
+
+    def holds(self) -> bool:
+        try:
+            return stamp(os.stat(self._path, follow_symlinks=False)) == self._stamp
+        except OSError:
+            return False
+
+    def __del__(self) -> None:
+        os.close(self._fd)
 
 
 def _chunks(fd: int) -> Iterator[bytes]:

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
-
 from ccs.errors import Ambiguous, BrokenStore, NotFound
-from ccs.model.record import Record, complaints
+from ccs.model.record import Record
+from ccs.model.taking import Refused
 from ccs.store import atomic
 from ccs.store.records import Content, Records
 
@@ -57,6 +56,8 @@ class Collection(Generic[R]):
         self.file = Records(path, name)
         self.name = name
         self.kind = kind
+        self._last: tuple[Content, Reading[R]] | None = None
+        self._pin: atomic.Pin | None = None
 
     @property
     def noun(self) -> str:
@@ -64,7 +65,16 @@ class Collection(Generic[R]):
 
     def read(self) -> Reading[R]:
         """Raises BrokenStore when the file as a whole cannot be used."""
-        return self.judge(self.file.read())
+        return self.both()[1]
+
+    def both(self) -> tuple[Content, Reading[R]]:
+        """The file as it stands and what it means. Read once while it does not change; not to be
+        changed in memory."""
+        if self._last is None or self._pin is None or not self._pin.holds():
+            content = self.file.read()
+            self._last = content, self.judge(content)
+            self._pin = atomic.Pin.of(self.file.path, content.stamp)
+        return self._last
 
     def judge(self, content: Content) -> Reading[R]:
         good: dict[str, R] = {}
@@ -90,8 +100,8 @@ class Collection(Generic[R]):
             return None, f"not a {self.noun}: no id"
         try:
             return self.kind.model_validate(entry), ""
-        except ValidationError as error:
-            return None, f"{self.noun} {entry['id']}: {'; '.join(complaints(error))}"
+        except Refused as error:
+            return None, f"{self.noun} {entry['id']}: {'; '.join(error.complaints)}"
         except Exception as error:
             # A check that trips over what it did not expect must not stop the other records.
             return None, f"{self.noun} {entry['id']}: {type(error).__name__} while it was checked"
@@ -112,8 +122,7 @@ class Collection(Generic[R]):
 
         Raises BrokenStore rather than write over, or beside, a broken record of the same id.
         """
-        content = self.file.read()
-        reading = self.judge(content)
+        content, reading = self.both()
         fresh = {record.id: record.record() for record in changed}
         for problem in reading.problems:
             if problem.id in fresh and problem.id not in reading.by_id:

@@ -8,6 +8,7 @@ versions, in the file or in a record, survive a rewrite. Lean: what is valid is 
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 
@@ -117,6 +118,8 @@ def parse(raw: bytes, path: str) -> Any:
         where = "nested too deeply"
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}: {error.msg}"
+        if raw.startswith(codecs.BOM_UTF8):
+            where = "it begins with a byte order mark (BOM); save it as UTF-8 without one"
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         where = f"line {line}: byte 0x{raw[error.start]:02x} is not UTF-8"

@@ -8,17 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from uuid import UUID
-
-from pydantic import ValidationError
 
 from ccs.errors import BrokenStore
 from ccs.model.job import Job
 from ccs.model.profile import Profile
-from ccs.model.record import complaints
 from ccs.model.run import Run
 from ccs.model.schedule import Startup
 from ccs.model.settings import Settings
+from ccs.model.taking import Refused
 from ccs.model.task import Task
 from ccs.store import atomic, machine, records
 from ccs.store.agenda import boot_id
@@ -97,8 +94,8 @@ class Store:
             document.pop("mock_mode", None)
         try:
             return Settings.model_validate(document)
-        except ValidationError as error:
-            words, line = "; ".join(complaints(error)), _line_of(error, raw)
+        except Refused as error:
+            words, line = "; ".join(error.complaints), _line_of(error.field, raw)
             raise BrokenStore(f"{path}{line}: {words}", "mend it by hand") from None
 
     def write_settings(self, settings: Settings) -> None:
@@ -138,7 +135,7 @@ class Store:
     def knows_run(self, run_id: str) -> bool:
         """Whether a run of this id exists, finished long ago, or was deleted."""
         # As it stands there, valid or not: what cannot be read is not run again for that.
-        standing = self.runs.file.read().records
+        standing = self.runs.both()[0].records
         return any(one["id"] == run_id for one in standing) or self.history.knows(run_id)
 
     def get_run(self, run_id: str) -> Run | None:
@@ -152,8 +149,8 @@ class Store:
     def _archived(self, line: dict[str, Any]) -> Run:
         try:
             return Run.model_validate(line)
-        except ValidationError as error:
-            words = "; ".join(complaints(error))
+        except Refused as error:
+            words = "; ".join(error.complaints)
             where = self.history.directory
             raise BrokenStore(f"{where}: run {line['id']}: {words}", "mend it by hand") from None
 
@@ -189,14 +186,14 @@ class Store:
 
     def archive(self, kept: int) -> None:
         """Moves the oldest finished runs into history. Called under the store lock."""
-        content = self.runs.file.read()
+        content, reading = self.runs.both()
         if len(content.records) < kept + BATCH:
             return
         staying = _referred(content.records) | _doubled(content.records)
         staying |= _failing(content.records)
-        runs = self.runs.judge(content).records
         finished = sorted(
-            (run for run in runs if not run.unfinished), key=lambda run: run.scheduled_time
+            (run for run in reading.records if not run.unfinished),
+            key=lambda run: run.scheduled_time,
         )
         oldest = finished[: max(0, len(finished) - kept)]
         leaving = [run for run in oldest if run.id not in staying]
@@ -213,20 +210,15 @@ class Store:
             self.runs.remove(run.id for run in runs)
 
 
-def _line_of(error: ValidationError, raw: bytes) -> str:
+def _line_of(name: str, raw: bytes) -> str:
     """Of the first field that is wrong, by its name; empty where the name is not to be found."""
-    steps = error.errors(include_url=False, include_input=False)[0]["loc"] or ("",)
-    name = str(steps[0])
     place = raw.find(f'"{name}"'.encode())
     line = raw.count(b"\n", 0, place) + 1
     return f":{line}" if place >= 0 else ""
 
 
 def _is_id(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name
-    except ValueError:
-        return False
+    return len(name) == 36 and records.canonical(name.replace("-", "")) == name
 
 
 def _referred(entries: list[dict[str, Any]]) -> set[str]:

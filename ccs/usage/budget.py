@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ccs.model.budget import DAY, Budget
@@ -13,8 +13,7 @@ from ccs.usage.gate import Hold
 from ccs.usage.window import Window
 
 
-@dataclass(frozen=True)
-class Spent:
+class Spent(NamedTuple):
     """`unbounded`: in which of `usd` and `tokens` a run goes on that nothing stops."""
 
     usd: float = 0.0
@@ -22,8 +21,7 @@ class Spent:
     unbounded: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Purse:
+class Purse(NamedTuple):
     """A budget and whose it is: `scope` is `task`, `job` or `profile`, `owner` its id."""
 
     budget: Budget

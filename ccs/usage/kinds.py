@@ -7,8 +7,8 @@ nothing is known the assumption is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ccs.model.schedule import BeforeReset, Kind, UsageReset, WhenAvailable
 from ccs.usage import windows
@@ -19,8 +19,7 @@ ByUsage = UsageReset | WhenAvailable | BeforeReset
 _RECENT = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
-class Coming:
+class Coming(NamedTuple):
     """`mark`: set when the task is due now, what to remember. `slot`: for which moment.
 
     `wake`: when to look again if nothing new is heard until then. `assumes`: in words, what was

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ccs.errors import InvalidInput
@@ -77,8 +77,7 @@ _PLACES = (
 )
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """One wording. A `{model}` in `window` stands for what the pattern's group `model` matches."""
 
     id: str
@@ -87,8 +86,7 @@ class Text:
     pattern: re.Pattern[str]
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     kind: str
     window: str | None
     resets_at: datetime | None

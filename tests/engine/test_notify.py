@@ -36,7 +36,7 @@ class World:
         self.got: list[tuple[str, str]] = []
         self.ids: list[str] = []
         self.children = 0
-        monkeypatch.setattr(notify, "detached", self._child)
+        monkeypatch.setattr(notify, "start_ccs", self._child)
         monkeypatch.setattr(deliver.out, "post", self._post)
 
     def settings(
@@ -61,8 +61,8 @@ class World:
     def owed(self) -> list[dict[str, Any]]:
         return Owed(self.store.home).read().owed
 
-    def _child(self, argv: list[str], environment: dict[str, str]) -> None:
-        assert argv[-1] == "notify-owed"
+    def _child(self, home: str, words: list[str], environment: dict[str, str]) -> None:
+        assert words == ["notify-owed"]
         self.children += 1
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> str:

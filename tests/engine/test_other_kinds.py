@@ -21,6 +21,7 @@ class TestStartup:
         def set_boot(name):
             monkeypatch.setattr(look, "boot_id", lambda: name)
             monkeypatch.setattr("ccs.store.store.boot_id", lambda: name)
+            monkeypatch.setattr("ccs.store.agenda.boot_id", lambda: name)
 
         set_boot("first")
         return set_boot

@@ -24,7 +24,7 @@ TEXT = "a line\n" * 1000
 def started(monkeypatch):
     """How often a child was started; none is."""
     calls = []
-    monkeypatch.setattr(tidy, "detached", lambda argv, env: calls.append(argv))
+    monkeypatch.setattr(tidy, "start_ccs", lambda home, words, env: calls.append(words))
     return calls
 
 
@@ -147,8 +147,7 @@ def test_it_is_started_once_a_day_and_only_for_something(store, logged, started)
     assert started == []
     start(store.home, Settings(), {}, NOW + timedelta(hours=24))
     start(store.home, Settings(), {}, NOW + timedelta(hours=25))
-    assert len(started) == 1
-    assert started[0][1:] == ["-P", "-m", "ccs", "tidy"]
+    assert started == [["tidy"]]
 
 
 def test_nothing_is_started_where_the_settings_say_so(store, logged, started):

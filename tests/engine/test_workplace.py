@@ -13,7 +13,7 @@ import pytest
 from histories import job, run, task, uid
 from repos import Repo
 
-from ccs.engine import workplace
+from ccs.engine import place, workplace
 from ccs.engine.commit import commit
 from ccs.engine.workplace import NoPlace
 from ccs.model import treename
@@ -57,7 +57,7 @@ class Runs:
             "task": made.record(),
             "mock": mock,
             "cwd": one.cwd or where,
-            "place": json.loads(json.dumps(workplace.wanted(one, made, nightly))),
+            "place": json.loads(json.dumps(place.wanted(one, made, nightly))),
         }
 
     def prepare(self, asked, told_to_stop=lambda: False):

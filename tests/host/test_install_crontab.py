@@ -138,7 +138,7 @@ class TestTheRestOfTheTable:
 
     def test_ours_stands_before_what_counts_for_the_lines_below(self):
         written = crontab.with_block(b"SHELL=/usr/bin/fish\nMAILTO=me\n", MINE)
-        assert written.index(b"ccs tick") < written.index(b"SHELL=")
+        assert written.index(b"__main__.py tick") < written.index(b"SHELL=")
         assert not re.search(rb"^[A-Z_]+ *=", crontab.block(MINE), re.MULTILINE)
 
     def test_a_second_install_changes_nothing_and_a_new_path_is_written_in_its_place(self):
@@ -175,6 +175,7 @@ class TestMadeByHand:
             LINE,
             b"*/5 * * * * cd / && '/sp ace/ccs' tick\n",
             b"* * * * * python3 -P -m ccs tick --backend cron\n",
+            b"* * * * * python3 -IS /usr/lib/ccs/__main__.py tick\n",
             b"@reboot claude-code-scheduler tick\n",
             b"* * * * * HOME=/x CCS_HOME=$HOME/.claude-scheduler ccs tick\n",
             b"* * * * * CCS_HOME='/home/you/.claude-scheduler' ccs tick\n",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import ccs
 from ccs.host.install import crontab, entry, launchd, schtasks, systemd
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
@@ -16,6 +17,8 @@ HEAD = b"# A sample; ccs install writes it with your own paths."
 
 def made(monkeypatch, home: str, python: str, path: str) -> entry.Entry:
     monkeypatch.setattr(sys, "executable", python)
+    lib = f"{Path(python).parents[1]}/lib/python3.13/site-packages"
+    monkeypatch.setattr(ccs, "__file__", f"{lib}/ccs/__init__.py")
     return entry.of({"HOME": home, "PATH": path}, f"{home}/.claude-scheduler")
 
 

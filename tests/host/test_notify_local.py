@@ -96,7 +96,7 @@ def test_a_command_that_fails_is_quoted():
 def test_a_command_that_hangs_is_ended_with_its_children(tmp_path):
     line = f"sleep 300 & echo $! > {tmp_path}/child; wait"
     with pytest.raises(NotDelivered, match="did not end within"):
-        notify.command(line, b"", {}, dict(os.environ), 1)
+        notify.command(line, b"", {}, dict(os.environ), 3)
     child = int((tmp_path / "child").read_text())
     stat = Path(f"/proc/{child}/stat")
     assert not stat.exists() or ") Z " in stat.read_text()

@@ -34,7 +34,7 @@ def _nothing_starts_and_nothing_is_signalled(monkeypatch):
 
     for where, name in (
         (launch, "detached"),
-        (watch, "detached"),
+        (watch, "start_ccs"),
         (os, "kill"),
         (process, "signal_carriers"),
         (process, "carriers"),

@@ -186,7 +186,7 @@ TABLE = [
     (("profiles", "update", "work"), 2, ["nothing to change"]),
     (("profiles", "update", "work", "--remove-env", "NOPE"), 2, ["no variable NOPE"]),
     # The command line itself
-    (("taks", "list"), 2, ["taks", "Did you mean 'tasks'"]),
+    (("taks", "list"), 2, ["taks", "'tasks'"]),
     (("tasks", "lst"), 2, ["lst", "Did you mean 'list'"]),
     (("tasks", "get"), 2, ["TASK"]),
     (("tasks", "get", "solo", "extra"), 2, ["extra"]),

@@ -18,6 +18,7 @@ from terminal import Terminal
 from ccs.host.install import cron, machine
 
 THEIRS = b"# mine\nMAILTO=me\n0 5 * * * date +\\%s\n"
+CALL = b"/ccs/__main__.py tick --backend cron"
 HAND = b"* * * * * PATH=/usr/bin ccs tick\n"
 
 
@@ -58,7 +59,7 @@ class TestCron:
         assert f"CCS_HOME={quick.store}" in line
         assert line.endswith(" tick --backend cron >/dev/null 2>&1")
         assert install().code == 0, "a second one finds it in place"
-        assert on.table.count(b"ccs tick") == 1
+        assert on.table.count(CALL) == 1
         assert inside(quick, "uninstall").code == 0
         assert on.table == THEIRS
 
@@ -114,7 +115,7 @@ class TestCron:
         done = install()
         assert done.code == 6
         assert "no cron daemon runs" in done.err
-        assert b"ccs tick" in on.table
+        assert CALL in on.table
 
     def test_without_a_crontab_program_a_dependency_is_missing(self, put, install):
         put()
@@ -242,9 +243,9 @@ class TestOneEntry:
         assert install().code == 0
         first, quick.env["CCS_HOME"] = quick.env["CCS_HOME"], str(quick.root / "second")
         assert install().code == 0
-        assert on.table.count(b"ccs tick") == 2
+        assert on.table.count(CALL) == 2
         assert inside(quick, "uninstall").code == 0
-        assert on.table.count(b"ccs tick") == 1
+        assert on.table.count(CALL) == 1
         assert f"CCS_HOME={first} ".encode() in on.table
 
     def test_two_stores_at_once_lose_neither(self, put, quick):
@@ -261,7 +262,7 @@ class TestOneEntry:
             for number in range(2)
         ]
         assert all(one.wait(timeout=60) in (0, 6) for one in both)
-        assert on.table.count(b"ccs tick") == 2
+        assert on.table.count(CALL) == 2
         assert on.table.endswith(THEIRS)
 
     def test_who_may_not_use_cron_may_use_systemd(self, put, install, quick, inside):
@@ -432,7 +433,7 @@ class TestStatus:
     def test_an_entry_that_was_changed_is_told(self, put, install, quick, inside):
         on = put("crontab")
         assert install().code == 0
-        on.table = on.table.replace(b" -P ", b" ")
+        on.table = on.table.replace(b" -IS ", b" ")
         _, found = self.told(quick, inside)
         assert found["problems"] == [
             "crontab line 1: it is not as ccs install would write it (ccs install mends it)"

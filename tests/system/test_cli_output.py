@@ -303,7 +303,7 @@ def test_help_is_there_for_h_and_for_nothing_and_tells_the_exit_codes(ccs):
 def test_help_and_version_load_no_models(ccs):
     probe = (
         "import sys; sys.argv = ['ccs', sys.argv[1]]\n"
-        "from ccs.__main__ import main\n"
+        "from ccs.entry import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "print([name for name in ('pydantic', 'croniter', 'tabulate') if name in sys.modules])"

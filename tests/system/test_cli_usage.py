@@ -61,7 +61,7 @@ class TestRecord:
         assert windows(ccs)["five_hour"]["utilization"] == 0.43
 
     def test_it_loads_no_models(self, ccs):
-        code = "import sys; from ccs.__main__ import main; sys.argv = ['ccs', *sys.argv[1:]]\n"
+        code = "import sys; from ccs.entry import main; sys.argv = ['ccs', *sys.argv[1:]]\n"
         code += "try: main()\nexcept SystemExit: print(*sys.modules)"
         for words in (("record",), ("record", "--", "true"), ("hook",)):
             done = subprocess.run(

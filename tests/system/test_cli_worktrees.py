@@ -11,6 +11,7 @@ from repos import HOME, Repo
 
 from ccs.engine import workplace
 from ccs.engine.commit import commit
+from ccs.engine.place import wanted
 from ccs.host import worktree
 from ccs.store.home import Home
 from ccs.store.store import Store
@@ -51,7 +52,7 @@ class Works:
         job = self.store.jobs.get(task.job_id) if task.job_id else None
         directory = job.working_directory.path if job else task.working_directory
         asked = {"run": run_id, "task": task.record(), "mock": False, "cwd": directory}
-        asked["place"] = workplace.wanted(run, task, job)
+        asked["place"] = wanted(run, task, job)
         variables = self.repo.variables
         place = workplace.prepare(self.store.home, asked, variables, lambda: False)
         does(Repo.opened(place.cwd))

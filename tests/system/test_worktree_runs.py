@@ -132,14 +132,14 @@ def test_a_prompt_that_is_not_there_leaves_no_tree(real, git):
 
 def test_a_secret_that_a_setup_or_a_hook_tells_is_masked_before_it_is_cut(real, git):
     secret = "canary-7f3a91bc-secret"  # pragma: allowlist secret
-    real.ok("profiles", "create", "--name", "p", "--env", f"KEY={secret}")
-    tells = "printf '%0195d %s\\n' 0 $KEY >&2; exit 1"
+    real.ok("profiles", "create", "--name", "p", "--env", f"WORDS={secret}")
+    tells = "printf '%0195d %s\\n' 0 $WORDS >&2; exit 1"
     setup = ("--use-worktree", "--worktree-setup", tells)
     job = real.ok("jobs", "create", "--name", "j", *setup, "-q").out.strip()
     in_tree = real.ended(real.start(real.task("x", "--job", job, "--profile", "p")))
     assert (in_tree["status"], in_tree["reason"]) == ("failed", "start_failed")
     hook = real.work / ".git/hooks/pre-commit"
-    hook.write_text("#!/bin/sh\nprintf '%0360d %s\\n' 0 $KEY >&2; exit 1\n")
+    hook.write_text("#!/bin/sh\nprintf '%0360d %s\\n' 0 $WORDS >&2; exit 1\n")
     hook.chmod(0o755)
     committing = real.ended(
         real.start(real.task("[[mock: write path=made.txt]]", "--profile", "p"))

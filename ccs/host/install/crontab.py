@@ -1,7 +1,7 @@
 """The text of a crontab: our block in it, everything else byte for byte. Pure.
 
     # BEGIN ccs KEY: ...
-    * * * * * HOME=... PATH=... PYTHON -P -m ccs tick --backend cron >/dev/null 2>&1
+    * * * * * HOME=... PATH=... PYTHON -IS .../ccs/__main__.py tick --backend cron >/dev/null 2>&1
     # END ccs KEY
 
 The block stands first: a `SHELL=` or `MAILTO=` counts for the lines below it, so nothing of the

@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccs.errors import InvalidInput
+from ccs.host.program import scheduled
 
 _DEFAULT_STORE = ".claude-scheduler"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-# `ccs tick`, "/a b/ccs" tick, -m ccs tick, claude-code-scheduler tick
+# `ccs tick`, "/a b/ccs" tick, -m ccs tick, /lib/ccs/__main__.py tick, claude-code-scheduler tick
 _TICK = re.compile(
-    rb"""(?:^|[\s/\\"'>])(?:ccs|claude-code-scheduler)(?:\.exe)?["']?\s+["']?tick\b"""
+    rb"""(?:^|[\s/\\"'>])(?:ccs(?:[/\\]__main__\.py)?|claude-code-scheduler)(?:\.exe)?["']?\s+["']?tick\b"""
 )
 _STORE = re.compile(rb"""\bCCS_HOME=("[^"\n]*"|'[^'\n]*'|[^\s"']*)""")
 
@@ -63,10 +64,9 @@ def program() -> list[str]:
     """What stands before the words of a command of ccs.
 
     The running interpreter's own path: a shim of pyenv or asdf has resolved itself by now, and the
-    link of a virtual environment must not be resolved, or its packages would be lost. -P, because
-    cron starts in the home directory, where a file named like a module may lie.
+    link of a virtual environment must not be resolved, or its packages would be lost.
     """
-    return [sys.executable, "-P", "-m", "ccs"]
+    return scheduled()
 
 
 def of(environ: Mapping[str, str], store: str) -> Entry:
