@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 import prior_files as files
@@ -54,7 +54,7 @@ def without(record, names):
 def test_the_random_records_have_every_field_there_is():
     assert set(TASK) == set(Task.model_fields)
     assert (set(JOB), set(PLACE)) == (set(Job.model_fields), set(WorkingDirectory.model_fields))
-    kinds = {get_args(one.model_fields["schedule_type"].annotation)[0] for one in _kinds()}
+    kinds = {get_args(get_type_hints(one)["schedule_type"])[0] for one in _kinds()}
     assert len(kinds) == 12  # more of them: add them to `schedules`
 
 
