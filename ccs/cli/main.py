@@ -29,6 +29,7 @@ COMMANDS = {
     "schedule": ("ccs.cli.schedule", "Schedules: what one means, and when it is next."),
     "usage": ("ccs.cli.usage", "Usage windows: how much is used, and when they reset."),
     "notify": ("ccs.cli.notify", "Notifications: who is told of what, and what is still owed."),
+    "settings": ("ccs.cli.settings", "Settings: what holds for all tasks of the store."),
     "plan": ("ccs.cli.plan", "What will run when, and what will be held or skipped."),
     "why": ("ccs.cli.why", "Why a task ran or did not."),
     "simulate": ("ccs.cli.simulate", "What would happen, minute by minute. Starts nothing."),

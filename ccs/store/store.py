@@ -86,29 +86,35 @@ class Store:
 
     def settings_in(self, raw: bytes, path: str) -> Settings:
         """Raises BrokenStore."""
-        document = records.parse(raw, path)
-        if not isinstance(document, dict):
-            raise BrokenStore(f"{path} is not an object", "mend it by hand")
-        if "format" not in document:
-            # Its default was true: taking it over would silently run nothing for real.
-            document.pop("mock_mode", None)
         try:
-            return Settings.model_validate(document)
+            return Settings.model_validate(_document(raw, path))
         except Refused as error:
             words, line = "; ".join(error.complaints), _line_of(error.field, raw)
             raise BrokenStore(f"{path}{line}: {words}", "mend it by hand") from None
 
+    def settings_fields(self) -> dict[str, Any]:
+        """As they stand in the file, which need not make sense. Raises BrokenStore."""
+        found = atomic.read(self.home.settings)
+        return _document(found[0], self.home.settings) if found else {}
+
     def write_settings(self, settings: Settings) -> None:
         """Called under the store lock. Raises BrokenStore for a broken or a later file."""
+        self.read_settings()
+        self.put_settings(settings.record())
+
+    def put_settings(self, fields: dict[str, Any]) -> None:
+        """What the file is to hold; the rest has its default. Called under the store lock.
+
+        Raises BrokenStore for a file that is no object, or a later one.
+        """
         path = self.home.settings
         found = atomic.read(path)
         if found is not None:
-            self.read_settings()
-            standing = records.parse(found[0], path)
+            standing = _document(found[0], path)
             if records.is_newer(standing):
                 raise records.too_new(path)
             atomic.write(path + (".prev" if "format" in standing else ".format-0"), found[0])
-        atomic.write(path, records.encode({"format": FORMAT, **settings.record()}))
+        atomic.write(path, records.encode({"format": FORMAT, **fields}))
 
     def begin_anew(self, task: Task) -> None:
         """A new schedule, or one enabled again: what was decided before counts no more.
@@ -208,6 +214,17 @@ class Store:
         if runs:
             self.history.bury([run.record() for run in runs])
             self.runs.remove(run.id for run in runs)
+
+
+def _document(raw: bytes, path: str) -> dict[str, Any]:
+    """Raises BrokenStore."""
+    document = records.parse(raw, path)
+    if not isinstance(document, dict):
+        raise BrokenStore(f"{path} is not an object", "mend it by hand")
+    if "format" not in document:
+        # Its default was true: taking it over would silently run nothing for real.
+        document.pop("mock_mode", None)
+    return document
 
 
 def _line_of(name: str, raw: bytes) -> str:
