@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from io import FileIO
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ccs import instant
 from ccs.errors import CcsError
@@ -82,6 +83,35 @@ class Tail:
         unpacked = gzip.GzipFile(fileobj=packed)
         unpacked.myfileobj = cast(FileIO, packed)  # closed with it, as if it had opened it itself
         return cast(BinaryIO, unpacked)
+
+
+def kept(home: Home) -> list[dict[str, Any]]:
+    """Each run of which a log is kept, whatever else is known of it; the last written first."""
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        names = os.listdir(home.file("logs"))
+    except FileNotFoundError:
+        return []
+    for run_id in {name[4:].partition(".")[0] for name in names if name.startswith("run_")}:
+        files = files_of(home, run_id)
+        if files:
+            last = max(str(one["written_at"]) for one in files)
+            size = sum(one["bytes"] for one in files)
+            found[run_id] = {"id": run_id, "bytes": size, "written_at": last, "files": files}
+    return sorted(found.values(), key=lambda one: str(one["written_at"]), reverse=True)
+
+
+def files_of(home: Home, run_id: str) -> list[dict[str, Any]]:
+    """What is kept of a run beside its record."""
+    found = []
+    for path in home.logs_of(run_id):
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        at = instant.text(datetime.fromtimestamp(int(status.st_mtime), UTC))
+        found.append({"path": path, "bytes": status.st_size, "written_at": at})
+    return found
 
 
 class _Times:
