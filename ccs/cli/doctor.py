@@ -22,9 +22,14 @@ _UNHEALTHY = 6
 @click.option("--repair", is_flag=True, help="Save what can be saved of damaged files.")
 @click.option("--take-over", is_flag=True, help="The store belongs to this machine from now on.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="The same as -o json.")
 @params.output_as("auto", "table", "json", "jsonl")
-def doctor(repair: bool, take_over: bool, yes: bool, out: Output) -> None:
-    """What is wrong with the store, and how to mend it; exit 6 when something is.
+def doctor(repair: bool, take_over: bool, yes: bool, as_json: bool, out: Output) -> None:
+    """What is wrong with the store and around it, and how to mend it; exit 6 when something is.
+
+    Looked at are its files, locks and disk, the accounts, the client and git, whether the
+    scheduler's ticks come, and what they see other than this shell. Warnings and notes do not
+    change the exit code.
 
     --repair sets a damaged file aside whole, as NAME.corrupt-TIME, and keeps the records that can
     still be read; what is damaged comes from its previous copy, NAME.prev, where that has it.
@@ -35,23 +40,26 @@ def doctor(repair: bool, take_over: bool, yes: bool, out: Output) -> None:
       ccs doctor --repair --yes
     """
     from ccs.report import doctor as report
+    from ccs.report.finding import BROKEN, Scene
     from ccs.store.home import Home
     from ccs.store.store import Store
 
     if repair and take_over:
         raise InvalidInput("give one of --repair and --take-over")
+    if as_json:
+        click.get_current_context().find_root().obj = out = Output("json")
     store = Store(Home.of(os.environ))
     done: dict[str, Any] = {}
     if repair:
         done = {"set_aside": _repair(store, yes, out)}
     elif take_over:
         _take_over(store, yes, out)
-    found = {**report.examine(store), **done}
+    found = {**report.examine(Scene(store, os.environ, params.now())), **done}
     if out.format == "table":
         _show(found)
     else:
         out.record(found)
-    if found["status"] == report.BROKEN:
+    if found["status"] == BROKEN:
         raise click.exceptions.Exit(_UNHEALTHY)
 
 

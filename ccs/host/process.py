@@ -35,6 +35,18 @@ def is_alive(owner: dict[str, Any]) -> bool:
     return started is not None and started == owner.get("started")
 
 
+def age(pid: int) -> float | None:
+    """Seconds since it was started; None when it is gone or cannot be asked."""
+    import time
+
+    import psutil
+
+    try:
+        return max(0.0, time.time() - psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
 def wake(owner: dict[str, Any]) -> None:
     """Hurries a supervisor to look at its stop file; it would within a second anyway."""
     if hasattr(signal, "SIGUSR1") and is_alive(owner):

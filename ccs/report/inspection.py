@@ -17,6 +17,7 @@ from ccs import __version__
 from ccs.engine import settings, sight, tidy
 from ccs.errors import CcsError
 from ccs.report import disk, doctor, readable, state
+from ccs.report.finding import Scene
 from ccs.store import lock
 from ccs.store.store import Store
 
@@ -29,7 +30,7 @@ def everything(store: Store, environment: Mapping[str, str], now: datetime) -> d
     parts: dict[str, Callable[[], Any]] = {
         "versions": lambda: _versions(store, environment),
         "health": lambda: state.health(store, now),
-        "findings": lambda: doctor.examine(store)["findings"],
+        "findings": lambda: doctor.examine(Scene(store, environment, now))["findings"],
         "scheduler": lambda: state.scheduler(store, now),
         "scheduler_sees": lambda: sight.seen(store.home),
         "shell_sees": lambda: sight.around(store, environment),

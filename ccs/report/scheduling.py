@@ -12,7 +12,7 @@ from typing import Any
 
 from ccs.engine import install, sight
 from ccs.errors import CcsError
-from ccs.host.install import entry as entries
+from ccs.host.install import entry as wanted
 from ccs.host.install.machine import Machine
 from ccs.report import state
 from ccs.store.store import Store
@@ -23,7 +23,7 @@ Record = dict[str, Any]
 def status(store: Store, environment: Mapping[str, str], now: datetime) -> Record:
     """`status` is ok, late, no_tick (there never was one) or broken."""
     home = store.home
-    installed, notes = _entries(store, environment)
+    installed, notes = entries(store, environment)
     age = state.tick_age(store, now)
     seen, here = sight.seen(home), sight.around(store, environment)
     broken = state.problems(store)
@@ -46,11 +46,11 @@ def status(store: Store, environment: Mapping[str, str], now: datetime) -> Recor
     }
 
 
-def _entries(store: Store, environment: Mapping[str, str]) -> tuple[list[Record], list[str]]:
+def entries(store: Store, environment: Mapping[str, str]) -> tuple[list[Record], list[str]]:
     """What calls the tick for this store, and what to know of it."""
     machine = Machine(environment)
     try:
-        entry = entries.of(environment, store.home.path)
+        entry = wanted.of(environment, store.home.path)
     except CcsError as error:
         return [], [error.message]
     existing, faults = install.everything(entry, machine)

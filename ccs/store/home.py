@@ -120,6 +120,15 @@ class Home:
     def tick_lock(self) -> str:
         return os.path.join(self.file("locks"), "tick.lock")
 
+    @property
+    def known(self) -> frozenset[str]:
+        """Every path directly in it that ccs makes."""
+        files = (self.settings, self.cursors, self.host, self.usage, self.limit_texts, self.agenda)
+        derived = (self.transcripts, self.last_tick, self.installed, self.sight, self.tidied)
+        notices = self.file("notify.json")
+        parts = map(self.file, _PARTS)
+        return frozenset((*files, *derived, notices, *map(self.collection, COLLECTIONS), *parts))
+
     def tree(self, task_id: str, state: str) -> str:
         """The paths of a watched tree, as `seen` by the last scan or as it was when it `fired`."""
         return os.path.join(self.file("watch"), f"{task_id}.{state}")

@@ -48,6 +48,13 @@ def test_a_sound_store_is_well_and_there_is_nothing_to_repair(three):
     assert three.snapshot() == before
 
 
+def test_json_is_another_word_for_the_output_of_that_name(three):
+    (three.store / "tasks.json").write_text("{")
+    done = three("doctor", "--json", "-o", "table")
+    assert (done.code, done.json["status"]) == (6, "broken")
+    assert done.json == three("doctor", "-o", "json").json
+
+
 def test_a_store_that_is_not_there_yet_is_well(quick):
     quick.env["CCS_HOME"] = str(quick.root / "none")
     assert quick("doctor").code == 0
