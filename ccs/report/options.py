@@ -10,6 +10,7 @@ from ccs.model.profile import Profile
 from ccs.model.record import Part
 from ccs.model.run import Run
 from ccs.model.settings import Settings
+from ccs.model.shape import form_of
 from ccs.model.task import Task
 
 _KINDS: dict[str, type[Part]] = {
@@ -34,12 +35,12 @@ def words() -> dict[str, dict[str, list[str]]]:
 
 
 def _of(kind: type[Part], before: str) -> Iterator[tuple[str, str]]:
-    for name, field in kind.model_fields.items():
+    for field in form_of(kind).fields:
         for leaf in _leaves(field.annotation):
             if isinstance(leaf, type) and issubclass(leaf, Part):
-                yield from _of(leaf, f"{before}{name}.")
+                yield from _of(leaf, f"{before}{field.name}.")
             elif isinstance(leaf, str):
-                yield before + name, leaf
+                yield before + field.name, leaf
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:

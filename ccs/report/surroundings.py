@@ -126,7 +126,7 @@ def _is_ours(path: str) -> bool:
 def _compiled(scene: Scene) -> Iterator[Finding]:
     """What this very command has imported Python would have written down, if it could."""
     source = imported.__file__
-    if sys.flags.dont_write_bytecode or os.path.exists(cache_from_source(source)):
+    if sys.dont_write_bytecode or os.path.exists(cache_from_source(source)):
         return
     directory = os.path.dirname(os.path.dirname(source))
     words = "its modules are not compiled, and you may not write there: each tick compiles them"

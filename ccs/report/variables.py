@@ -32,7 +32,7 @@ def _one(
     where = variable.value if variable.source not in ("static", "unset") else ""
     told: Record = {"name": variable.name, "source": variable.source, "where": where}
     try:
-        alone = {**profile.record(), "env_vars": [variable.model_dump(mode="json")]}
+        alone = {**profile.record(), "env_vars": [variable.record()]}
         found = environ.resolve(alone, environment).variables.get(variable.name)
     except EnvFailed as error:
         return {**told, "status": "failed", "value": None, "error": error.message}
