@@ -8,10 +8,8 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.util import cache_from_source
 
-from ccs.host import asking, environ
-from ccs.model import task as imported
+from ccs.host import asking, environ, program
 from ccs.report import disk
 from ccs.report.finding import BROKEN, NOTE, WARNING, Check, Finding, Scene
 from ccs.store.home import quoted
@@ -69,10 +67,13 @@ def _git(scene: Scene) -> Iterator[Finding]:
         return
     variables = environ.inherited(scene.environment)
     try:
-        said = asking.ask([path, "--version"], b"", "/", variables, _ASKING_SECONDS).out.decode()
-    except (OSError, ValueError):
-        said = ""
-    found = re.search(r"(\d+)\.(\d+)", said)
+        answer = asking.ask([path, "--version"], b"", "/", variables, _ASKING_SECONDS)
+    except OSError as error:
+        yield Finding(WARNING, f"git cannot be called: {error.strerror}", path, mend)
+        return
+    if answer.code is None:
+        return  # the machine is busy: a slow answer is no fault
+    found = re.search(r"(\d+)\.(\d+)", os.fsdecode(answer.out))
     if not found:
         yield Finding(WARNING, "git does not tell its version", path, mend)
     elif tuple(map(int, found.groups())) < _GIT:
@@ -124,14 +125,19 @@ def _is_ours(path: str) -> bool:
 
 
 def _compiled(scene: Scene) -> Iterator[Finding]:
-    """What this very command has imported Python would have written down, if it could."""
-    source = imported.__file__
-    if sys.dont_write_bytecode or os.path.exists(cache_from_source(source)):
+    found = program.uncompiled()
+    if not found:
         return
-    directory = os.path.dirname(os.path.dirname(source))
-    words = "its modules are not compiled, and you may not write there: each tick compiles them"
-    mend = f"{quoted(sys.executable)} -m compileall -q {quoted(directory)}, as who owns it"
-    yield Finding(NOTE, words, directory, mend)
+    count = f"{len(found)} module" + ("" if len(found) == 1 else "s")
+    words = f"{count} not compiled, which makes each tick slower"
+    places = sorted({os.path.dirname(one) for one in found})
+    mend = " ".join([quoted(sys.executable), "-m compileall -q", *map(quoted, _highest(places))])
+    yield Finding(NOTE, words, places[0], mend)
+
+
+def _highest(places: list[str]) -> list[str]:
+    """Those that lie in none of the others."""
+    return [one for one in places if not any(one.startswith(it + os.sep) for it in places)]
 
 
 CHECKS: tuple[Check, ...] = (_client, _git, _room, _namesakes, _compiled)

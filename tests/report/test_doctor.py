@@ -267,11 +267,13 @@ def test_files_of_others_in_the_store_are_named_and_its_own_are_not(look, home, 
     ]
 
 
-def test_modules_that_cannot_be_compiled_are_told(look, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    monkeypatch.setattr(surroundings, "cache_from_source", lambda path: str(tmp_path / "none"))
-    (found,) = of(look(), "not compiled")
-    assert "-m compileall -q" in found["mend"]
+def test_modules_that_are_not_compiled_are_told_with_the_command(look, monkeypatch):
+    monkeypatch.setattr(surroundings.program, "uncompiled", list)
+    assert of(look(), "not compiled") == []
+    found = ["/a/ccs/x.py", "/a/ccs/model/y.py", "/b/click/z.py"]
+    monkeypatch.setattr(surroundings.program, "uncompiled", lambda: found)
+    (told,) = of(look(), "3 modules not compiled")
+    assert told["mend"].endswith("-m compileall -q '/a/ccs' '/b/click'")
 
 
 def test_many_files_of_others_are_not_a_flood(look, write):
