@@ -78,7 +78,9 @@ def _drift(scene: Scene) -> Iterator[Finding]:
         return
     where = scene.store.home.sight
     for name in ("home", "client", "git"):
-        if seen.get(name) != here[name] and (name != "client" or seen.get(name)):
+        if name == "client" and not (scene.is_real and seen.get(name)):
+            continue  # of no use now, or another finding
+        if seen.get(name) != here[name]:
             there = seen.get(name) or "none"
             words = f"{name}: the scheduler sees {there}, this shell {here[name] or 'none'}"
             yield Finding(WARNING, words, where, _INSTALL)

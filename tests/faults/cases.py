@@ -74,7 +74,8 @@ def furnish(world: World) -> None:
     world.named("profile", "profiles", "create", "--name", "profile", "--env", "A=bcdefgh")
     world.ok("notify", "add", "log", "command", "--on", "failure", "--", "true")
     editor = world.root / "editor"
-    editor.write_text('#!/bin/sh\nexec sed -i \'s/"go"/"gone"/\' "$1"\n')
+    changes = 's/"go"/"gone"/; s/"runs_kept": 200/"runs_kept": 70/'
+    editor.write_text(f"#!/bin/sh\nexec sed -i '{changes}' \"$1\"\n")
     editor.chmod(0o755)
     world.env["EDITOR"] = str(editor)
     world.named("run", "tasks", "run", world.ids["ran"])
@@ -373,6 +374,9 @@ MUTATING = [
     Case("notify on", "notify on limit log"),
     Case("notify remove", "notify remove log", again=(0, 3)),
     Case("notify test", "notify test log"),
+    Case("settings edit", "settings edit"),
+    Case("settings set", "settings set runs_kept 50"),
+    Case("settings unset", "settings unset max_concurrent_tasks"),
     Case("tick", "tick", _due, launches=("once", "daily"), variant="launching"),
     Case("tick", "tick", _parked, launches=("task",), variant="resuming"),
     Case("tick", "tick", _retried, launches=("task",), variant="retrying"),
@@ -427,7 +431,21 @@ READING = {
     "simulate": "simulate --days 1",
     "health": "health",
     "state": "state",
+    "settings get": "settings get runs_kept",
+    "settings list": "settings list",
+    "settings path": "settings path",
+    "doctor": "doctor",
     "debug all": "debug all",
+    "debug env": "debug env {profile}",
+    "debug log": "debug log {run}",
+    "debug logs": "debug logs",
+    "debug options": "debug options",
+    "debug profiles": "debug profiles",
+    "debug run": "debug run {run}",
+    "debug runs": "debug runs",
+    "debug settings": "debug settings",
+    "debug task": "debug task {task}",
+    "debug tasks": "debug tasks",
     "scheduler": "scheduler",
     "version": "version",
 }

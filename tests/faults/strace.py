@@ -101,7 +101,9 @@ def points(output: Path, store: Path) -> Iterator[Point]:
             continue
         name, arguments = match.groups()
         counts[name] += 1
-        if not any(f"{store}{end}" in arguments for end in ("/", ">", '"')):
+        # What is written elsewhere may speak of the store.
+        where = arguments.partition(", ")[0] if name == "write" else arguments
+        if not any(f"{store}{end}" in where for end in ("/", ">", '"')):
             continue
         kind = _ALIASES.get(name, name)
         if name == "openat":

@@ -127,7 +127,7 @@ def test_a_lock_is_a_finding_once_it_is_held_for_long(look, home, now, monkeypat
 def test_ticks_that_do_not_come_are_broken_only_where_something_waits_for_them(
     look, ticking, write, now
 ):
-    assert of(look(), "tick") == []
+    assert of(look(), "tick came") == []
     os.utime(ticking, (now.timestamp() - 7200, now.timestamp() - 7200))
     assert levels(look(), "the last tick came 2h ago, called by cron") == [NOTE]
 

@@ -89,7 +89,9 @@ def test_no_file_and_no_output_holds_a_secret(ccs):
     outputs = [
         ccs(*words, "-o", form)
         for words in (["runs", "list"], ["runs", "get", run_id], ["profiles", "list"],
-                      ["profiles", "get", "p"], ["debug", "all"], ["health"], ["doctor"])
+                      ["profiles", "get", "p"], ["debug", "all"], ["health"], ["doctor"],
+                      ["debug", "runs"], ["debug", "run", run_id], ["debug", "profiles"],
+                      ["debug", "env", "p"], ["settings", "list"])
         for form in ("json", "table")
     ]  # fmt: skip
     outputs += [ccs("state"), ccs("runs", "log", run_id), ccs("runs", "log", run_id, "--raw")]

@@ -48,6 +48,13 @@ def test_a_sound_store_is_well_and_there_is_nothing_to_repair(three):
     assert three.snapshot() == before
 
 
+def test_what_ccs_itself_leaves_in_the_store_is_not_foreign(ccs):
+    ccs.start(ccs.task("x"), "--wait")
+    ccs.ok("tick", "--backend", "cron")
+    ccs.ok("notify", "add", "log", "command", "--on", "success", "--", "true")
+    assert [one for one in ccs("doctor").json["findings"] if "not of ccs" in one["what"]] == []
+
+
 def test_json_is_another_word_for_the_output_of_that_name(three):
     (three.store / "tasks.json").write_text("{")
     done = three("doctor", "--json", "-o", "table")
