@@ -108,6 +108,7 @@ class Store:
         Raises BrokenStore for a file that is no object, or a later one.
         """
         path = self.home.settings
+        atomic.sweep(path)
         found = atomic.read(path)
         if found is not None:
             standing = _document(found[0], path)
