@@ -175,7 +175,7 @@ def env(profile: str, unmask: bool, out: Output) -> None:
     store = _opened(out)
     found = variables.tested(store, store.profiles.find(profile), os.environ, unmask)
     if unmask:
-        _show(found, out)
+        _show(found)
     else:
         out.records("variables", found, _VARIABLES)
     for one in found:
@@ -185,7 +185,7 @@ def env(profile: str, unmask: bool, out: Output) -> None:
         raise click.exceptions.Exit(EXIT_RUN_FAILED)
 
 
-def _show(found: list[dict[str, str]], out: Output) -> None:
+def _show(found: list[dict[str, str]]) -> None:
     """Past what hides keys by their form: this is the one place where they are asked for."""
     for one in found:
         click.echo(plain(f"{one['name']}={one['value'] or one['error'] or ''}"))

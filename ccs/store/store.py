@@ -90,7 +90,9 @@ class Store:
             return Settings.model_validate(_document(raw, path))
         except Refused as error:
             words, line = "; ".join(error.complaints), _line_of(error.field, raw)
-            raise BrokenStore(f"{path}{line}: {words}", "mend it by hand") from None
+            by_command = error.field and error.field != "notifications"
+            unset = f"ccs settings unset {error.field}, or " if by_command else ""
+            raise BrokenStore(f"{path}{line}: {words}", f"{unset}mend it by hand") from None
 
     def settings_fields(self) -> dict[str, Any]:
         """As they stand in the file, which need not make sense. Raises BrokenStore."""

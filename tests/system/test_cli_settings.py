@@ -119,7 +119,11 @@ def test_a_later_format_is_read_and_not_written(quick):
 
 def test_a_wrong_value_can_be_set_right_and_taken_out_by_the_command(quick):
     quick.files({"store/settings.json": '{"format": 1, "runs_kept": "x", "mock_mode": true}'})
-    assert quick("settings", "list").code == 6
+    done = quick("settings", "list")
+    assert (done.code, done.error["hint"]) == (
+        6,
+        "ccs settings unset runs_kept, or mend it by hand",
+    )
     assert quick("settings", "set", "max_concurrent_tasks", "4").code == 2
     quick.ok("settings", "unset", "runs_kept")
     assert saved(quick) == {"format": 1, "mock_mode": True}
