@@ -34,6 +34,14 @@ _FILES = ("file", "prompt_file", "path", "mcp_config")
 _DIRECTORIES = ("working_directory", "add_dirs")
 
 
+class _Bash(BashComplete):
+    """To bash the = of --job=night is a word of its own, which click would take for the value."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        args, incomplete = super().get_completion_args()
+        return [one for one in args if one != "="], incomplete
+
+
 class _Fish(FishComplete):
     """click's splits at each comma, so a description would end at its first."""
 
@@ -43,7 +51,7 @@ class _Fish(FishComplete):
 
 
 SHELLS: dict[str, type[ShellComplete]] = {
-    "bash": BashComplete,
+    "bash": _Bash,
     "zsh": ZshComplete,
     "fish": _Fish,
     "powershell": PowerShellComplete,

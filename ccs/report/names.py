@@ -52,29 +52,29 @@ def _records(home: Home, collection: str) -> list[Record]:
 
 
 def _chosen(records: list[Record], collection: str, begun: str) -> Iterator[Word]:
-    ids = [str(one["id"]) for one in records]
-    taken = [_name(one) for one in records]
-    for record, name in zip(records, taken, strict=True):
+    ids = [str(one["id"]).lower() for one in records]
+    names = [str(one.get("name") or "") for one in records]
+    for record, known, name in zip(records, ids, names, strict=True):
         about = _about(collection, record)
-        if _is_plain(name) and taken.count(name) == 1 and name.startswith(begun):
+        if not _is_plain(name) or names.count(name) > 1 or name.lower() in ids:
+            about = shorten(f"{redacted(name)} {about}", _LONGEST_WORDS)
+        elif name.startswith(begun):
             yield Word(name, about)
             continue
-        word = _id(str(record["id"]), ids, begun)
-        # Beside names an id is only noise, unless it is what was begun.
-        if word and (begun or not _is_plain(name) or taken.count(name) > 1):
-            yield Word(word, shorten(f"{redacted(name)} {about}", _LONGEST_WORDS))
+        elif not begun:
+            continue
+        word = _shortest(known, ids, names)
+        for offered in (word, known):
+            if _is_plain(offered) and offered.startswith(begun.lower()):
+                yield Word(offered, about)
+                break
 
 
-def _name(record: Record) -> str:
-    return str(record.get("name") or "")
-
-
-def _id(known: str, ids: list[str], begun: str) -> str:
-    """As short as the lists show it, where that is enough; empty when it does not go on so."""
+def _shortest(known: str, ids: list[str], names: list[str]) -> str:
+    """The id as the lists show it, where that names nothing else."""
     short = known[:_SHORT]
     alone = sum(one.startswith(short) for one in ids) == 1
-    word = short if alone and short.startswith(begun.lower()) else known
-    return word if _is_plain(word) and word.startswith(begun.lower()) else ""
+    return short if alone and short not in names else known
 
 
 def _is_plain(word: str) -> bool:
