@@ -112,9 +112,13 @@ def ccs(ctx: click.Context) -> None:
 ccs.params.extend(prior.SHOWN)
 # Lines of the prior system have this word in between.
 cli = LazyGroup(
-    "cli", callback=ccs.callback, params=prior.SHOWN, hidden=True, invoke_without_command=True,
-    help="The same commands, for lines that have this word in between.",
-)  # fmt: skip
+    "cli",
+    callback=ccs.callback,
+    params=ccs.params,
+    help="The same commands.",
+    hidden=True,
+    invoke_without_command=True,
+)
 
 
 def main() -> NoReturn:

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import CCS, Program
 
 from ccs.cli.main import COMMANDS, ccs
 from ccs.store.home import Home
 from ccs.store.lock import Lock
 
 NAMES = ["ccs", "claude-code-scheduler"]
-PATH = f"{Path(CCS).parent}:{os.environ['PATH']}"
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 HOSTILE = [
     "$(touch pwned)",
     "`touch pwned`",
@@ -40,9 +39,9 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
+def filled(tmp_path_factory, shared):
     """A store with one of each, in files that somebody wrote by hand."""
-    program = Program(tmp_path_factory.mktemp("tab"))
+    program = type(shared)(tmp_path_factory.mktemp("tab"))
     program.settings()
     program.store.chmod(0o700)
     run = {"id": "3f2a1111-0000-4000-8000-000000000000", "task_name": "deps", "status": "failed"}
@@ -145,7 +144,7 @@ def test_a_shell_that_can_shows_what_a_name_stands_for(shell, between, filled):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_hostile_name_is_never_put_on_the_command_line(shell, filled, tmp_path):
-    program = Program(tmp_path)
+    program = type(filled)(tmp_path)
     program.settings()
     ids = [str(uuid.uuid4()) for _ in HOSTILE]
     program.save(
@@ -160,8 +159,8 @@ def test_a_hostile_name_is_never_put_on_the_command_line(shell, filled, tmp_path
 
 
 @pytest.mark.parametrize("shell", ["zsh", "powershell"])
-def test_each_item_is_three_lines_whatever_its_name(shell, tmp_path):
-    program = Program(tmp_path)
+def test_each_item_is_three_lines_whatever_its_name(shell, filled, tmp_path):
+    program = type(filled)(tmp_path)
     program.settings()
     program.save("tasks", *({"id": str(uuid.uuid4()), "name": name} for name in HOSTILE))
     lines = asked(program, shell, ["ccs", "tasks", "get", ""]).out.splitlines()
@@ -271,7 +270,10 @@ def test_whatever_takes_a_record_is_completed_to_its_names():
     """An argument of a new name has to be put into one of these two sets."""
     from ccs.cli import complete
 
-    free = {"expression", "command", "account", "name", "kind", "event", "names", "shell", "topic"}
+    free = {
+        *("account", "command", "event", "expression", "key", "keys"),
+        *("kind", "name", "names", "shell", "value", "words"),
+    }
     known = {*complete._NAMED, *complete._FILES, *complete._DIRECTORIES}
     for path, command in commands():
         for param in command.params:

@@ -7,12 +7,12 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
-from conftest import CCS
 
 from ccs.cli.main import ccs as root
 
@@ -167,7 +167,7 @@ def in_the_client(program, command, given):
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=program.work,
-        env={**program.env, "PATH": f"{Path(CCS).parent}:{program.env['PATH']}"},
+        env={**program.env, "PATH": f"{Path(sys.executable).parent}:{program.env['PATH']}"},
         input=json.dumps(given),
         capture_output=True,
         text=True,

@@ -8,11 +8,11 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
 import pytest
-from conftest import CCS, Program, Result
 
 LINES = [
     line
@@ -54,9 +54,9 @@ WORDS = {
 
 
 @pytest.fixture(scope="module")
-def furnished(tmp_path_factory):
+def furnished(tmp_path_factory, shared):
     """A store with one of each, as somebody has it who came from the prior system; and the ids."""
-    program = Program(tmp_path_factory.mktemp("prior"))
+    program = type(shared)(tmp_path_factory.mktemp("prior"))
     program.settings(mock_mode=True)
     program.store.chmod(0o700)
     job = program.ok("jobs", "create", "--name", "app", "-q").out.strip()
@@ -87,7 +87,7 @@ def furnished(tmp_path_factory):
 def used(furnished, tmp_path):
     """One's own copy of it."""
     furnished_program, ids = furnished
-    program = Program(tmp_path)
+    program = type(furnished_program)(tmp_path)
     shutil.copytree(furnished_program.store, program.store)
     shutil.copy(furnished_program.work / "my-job.json", program.work)
     os.utime(program.store / "tick.json")
@@ -119,17 +119,16 @@ def expected(words):
 def in_a_shell(program, line):
     """Under the name that stands in the line; `| source` is fish's, who reads what is printed."""
     (program.home / ".config/fish/completions").mkdir(parents=True)
-    done = subprocess.run(
+    return subprocess.run(
         ["bash", "-o", "pipefail", "-c", line.removesuffix("| source")],
         cwd=program.work,
-        env={**program.env, "PATH": f"{Path(CCS).parent}:{program.env['PATH']}"},
+        env={**program.env, "PATH": f"{Path(sys.executable).parent}:{program.env['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
 
 
 PIPED = [line for line in LINES if "|" in line or " > " in line]
@@ -153,14 +152,14 @@ def test_a_pipeline_of_the_documents_runs_as_written(line, name, used):
         pytest.skip("no jq")
     program, ids = used
     done = in_a_shell(program, filled(line, ids).replace(f"{NAME} c", f"{name} c"))
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     if "jobs delete" in line:
         assert program.saved("jobs") == []
     elif "tasks disable" in line:
         enabled = {task["id"]: task["enabled"] for task in program.saved("tasks")}
         assert enabled.pop(ids["tasks"]) is False and all(enabled.values())
     elif "jq" in line:
-        assert done.out.strip() in (ids["jobs"], ids["tasks"])
+        assert done.stdout.strip() in (ids["jobs"], ids["tasks"])
 
 
 @pytest.mark.parametrize("words", sorted(COMING))
