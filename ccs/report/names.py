@@ -8,6 +8,7 @@ id, and its name is only told beside it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -54,27 +55,21 @@ def _records(home: Home, collection: str) -> list[Record]:
 def _chosen(records: list[Record], collection: str, begun: str) -> Iterator[Word]:
     ids = [str(one["id"]).lower() for one in records]
     names = [str(one.get("name") or "") for one in records]
-    for record, known, name in zip(records, ids, names, strict=True):
-        about = _about(collection, record)
-        if not _is_plain(name) or names.count(name) > 1 or name.lower() in ids:
-            about = shorten(f"{redacted(name)} {about}", _LONGEST_WORDS)
-        elif name.startswith(begun):
-            yield Word(name, about)
-            continue
-        elif not begun:
-            continue
-        word = _shortest(known, ids, names)
-        for offered in (word, known):
-            if _is_plain(offered) and offered.startswith(begun.lower()):
-                yield Word(offered, about)
+    known, named, begins = set(ids), Counter(names), Counter(one[:_SHORT] for one in ids)
+    for record, identity, name in zip(records, ids, names, strict=True):
+        if _is_plain(name) and named[name] == 1 and name.lower() not in known:
+            if name.startswith(begun):
+                yield Word(name, _about(collection, record))
+                continue
+            if not begun:
+                continue
+        short = identity[:_SHORT]
+        means_one = begins[short] == 1 and short not in named
+        for word in (short, identity) if means_one else (identity,):
+            if _is_plain(word) and word.startswith(begun.lower()):
+                about = f"{redacted(name)} {_about(collection, record)}"
+                yield Word(word, shorten(about, _LONGEST_WORDS))
                 break
-
-
-def _shortest(known: str, ids: list[str], names: list[str]) -> str:
-    """The id as the lists show it, where that names nothing else."""
-    short = known[:_SHORT]
-    alone = sum(one.startswith(short) for one in ids) == 1
-    return short if alone and short not in names else known
 
 
 def _is_plain(word: str) -> bool:
