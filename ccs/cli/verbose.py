@@ -37,7 +37,7 @@ def louder(ctx: click.Context, param: click.Parameter, times: int) -> None:
 
 def _tell_end(level: int, began: float) -> None:
     problem = sys.exception()
-    if level >= 3 and problem is not None:
+    if level >= 3 and problem is not None and not isinstance(problem, click.exceptions.Exit):
         for line in traceback.format_exception(problem):
             for part in line.rstrip().split("\n"):
                 if part.strip(" ^~"):

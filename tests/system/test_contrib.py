@@ -80,13 +80,8 @@ def test_what_is_named_in_passing_exists_too():
 
 
 def known_options():
-    found, commands = (
-        set(),
-        [
-            root.get_command(click.Context(root), one)
-            for one in root.list_commands(click.Context(root))
-        ],
-    )
+    found, context = set(), click.Context(root)
+    commands = [root.get_command(context, one) for one in root.list_commands(context)]
     while commands:
         command = commands.pop()
         found |= {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
@@ -145,7 +140,8 @@ SHELLS = {"bash": "ccs.bash", "zsh": "_ccs", "fish": "ccs.fish", "powershell": "
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_completion_files_are_what_ccs_prints(shell, shared, inside):
     kept = (CONTRIB / "completion" / SHELLS[shell]).read_text()
-    assert inside(shared, "completion", shell).out == kept
+    printed = inside(shared, "completion", shell).out
+    assert printed == kept, f"ccs completion {shell} > contrib/completion/{SHELLS[shell]}"
 
 
 def status():

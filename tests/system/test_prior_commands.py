@@ -232,3 +232,9 @@ def test_what_comes_later_is_not_offered_but_explained(shared, inside):
     done = inside(shared, "server", "--port", "1", "-w", "2", "-o", "json")
     assert (done.code, done.error["code"]) == (8, "missing_dependency")
     assert "ccs install" in done.error["hint"]
+
+
+def test_very_verbose_takes_no_exit_code_for_an_error(shared, inside):
+    done = inside(shared, "-vvv", "health", "-o", "json")
+    assert done.code == 6  # there was no tick
+    assert "took" in done.err and "Traceback" not in done.err
