@@ -18,21 +18,16 @@ def completion(shell: str) -> None:
     It completes the name it is called by: for the long name, claude-code-scheduler, call that.
 
     \b
-    bash (4.4 or later, from then on):
-      mkdir -p ~/.local/share/bash-completion/completions
+    Examples:
+      eval "$(ccs completion bash)"          in ~/.bashrc; or, where the package
+                                             bash-completion is, once and for all:
       ccs completion bash > ~/.local/share/bash-completion/completions/ccs
-    \b
-    without the package bash-completion, in ~/.bashrc:
-      eval "$(ccs completion bash)"
-    \b
-    zsh, in ~/.zshrc after compinit:
-      eval "$(ccs completion zsh)"
-    \b
-    fish:
+      eval "$(ccs completion zsh)"           in ~/.zshrc, after compinit
       ccs completion fish > ~/.config/fish/completions/ccs.fish
-    \b
-    PowerShell, in the file that $PROFILE names:
       ccs completion powershell | Out-String | Invoke-Expression
+                                             in the file that $PROFILE names
+
+    bash has to be 4.4 or later, and the folders must be there (mkdir -p).
     """
     from ccs.cli import complete
 
