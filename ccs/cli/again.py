@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from ccs.cli import params
 from ccs.cli.output import Output
-from ccs.model.run import Run
+
+if TYPE_CHECKING:
+    from ccs.model.run import Run
 
 _FORCE = "Even beside another run of its task, or at a used-up limit."
 

@@ -11,14 +11,17 @@ import io
 import os
 import sys
 from itertools import pairwise
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from ccs import __version__
+from ccs.cli import prior
 from ccs.cli.output import Output, error
 from ccs.errors import BrokenStore, CcsError, InvalidInput
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name -> (module, one line of help): the help is here so that --help imports none of them.
 COMMANDS = {
@@ -43,6 +46,7 @@ COMMANDS = {
     "debug": ("ccs.cli.debug", "What helps when something is wrong: ccs debug all."),
     "scheduler": ("ccs.cli.state", "The last tick and when each task runs next."),
     "import-store": ("ccs.cli.takeover", "Take over the store of the prior system."),
+    "completion": ("ccs.cli.completion", "Completion for bash, zsh, fish and PowerShell."),
     "version": ("ccs.cli.state", "The version of ccs, Python and the client."),
 }
 EPILOG = (
@@ -60,11 +64,25 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name == "cli" and ctx.parent is None:
+            return cli
         if name not in COMMANDS:
-            return None
+            return prior.later(name) if name in prior.LATER else None
         found = getattr(importlib.import_module(COMMANDS[name][0]), name.replace("-", "_"))
         assert isinstance(found, click.Command)
+        prior.widen(found)
+        if ctx.resilient_parsing:  # Tab was pressed
+            from ccs.cli import complete
+
+            complete.teach(found)
         return found
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        from ccs.cli import complete
+
+        shown = {name: words for name, (_, words) in COMMANDS.items()}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*complete.items(shown, incomplete), *options]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -75,26 +93,33 @@ class LazyGroup(click.Group):
             # It knows only commands that are loaded, so it could suggest none.
             raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        mine = [
-            CompletionItem(name, help=words)
-            for name, (_, words) in COMMANDS.items()
-            if name.startswith(incomplete)
-        ]
-        return mine + click.Command.shell_complete(self, ctx, incomplete)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings=_CONTEXT)
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings=_CONTEXT, invoke_without_command=True)
 @click.version_option(__version__, "-V", "--version", prog_name="ccs")
-def ccs() -> None:
+@click.pass_context
+def ccs(ctx: click.Context) -> None:
     """cron for Claude Code: scheduled agent runs, without a daemon.
 
     The store is ~/.claude-scheduler, or $CCS_HOME.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+ccs.params.extend(prior.SHOWN)
+# Lines of the prior system have this word in between.
+cli = LazyGroup(
+    "cli",
+    callback=ccs.callback,
+    params=ccs.params,
+    help="The same commands.",
+    hidden=True,
+    invoke_without_command=True,
+)
 
 
 def main() -> NoReturn:
@@ -105,18 +130,18 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name must not fail for the terminal's charset
-    sys.exit(_completed() if "_CCS_COMPLETE" in os.environ else _run())
+    if "_CCS_COMPLETE" in os.environ and not sys.argv[1:]:
+        # Nothing but completion calls us like that: a variable left behind must stop no tick.
+        from ccs.cli import complete
+
+        complete.answer(ccs)
+        sys.exit()
+    sys.exit(_run())
 
 
 def failed(problem: CcsError | OSError) -> int:
     """Says what went wrong in what was done without the parser of commands; the exit code."""
     return _fail(problem if isinstance(problem, CcsError) else _of_the_system(problem), None)
-
-
-def _completed() -> int:
-    from click.shell_completion import shell_complete
-
-    return shell_complete(ccs, {}, "ccs", "_CCS_COMPLETE", os.environ["_CCS_COMPLETE"])
 
 
 def _run() -> int:

@@ -59,7 +59,7 @@ class Output:
 
     def say(self, words: str) -> None:
         """For people, beside the records."""
-        _echo(_line(words), err=True)
+        said(words)
 
     def _by_line(self, records: Iterable[Record]) -> bool:
         if self.format == "ids":
@@ -78,6 +78,11 @@ class Output:
 def _echo(text: str, err: bool = False) -> None:
     """A key that stands in a prompt or a message is not shown again."""
     click.echo(redacted(text), err=err)
+
+
+def said(words: str) -> None:
+    """One line on stderr."""
+    _echo(_line(words), err=True)
 
 
 def _automatic() -> str:
