@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Output
 from ccs.errors import InvalidInput
 from ccs.text import plain
@@ -46,7 +46,8 @@ def doctor(repair: bool, take_over: bool, yes: bool, out: Output) -> None:
         done = {"set_aside": _repair(store, yes, out)}
     elif take_over:
         _take_over(store, yes, out)
-    found = {**report.examine(store), **done}
+    with terminal.elapsed("looking"):
+        found = {**report.examine(store), **done}
     if out.format == "table":
         _show(found)
     else:

@@ -11,12 +11,13 @@ import io
 import os
 import sys
 from itertools import pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from ccs import __version__
+from ccs.cli import terminal
 from ccs.cli.output import Output, error
 from ccs.errors import BrokenStore, CcsError, InvalidInput
 
@@ -42,12 +43,13 @@ COMMANDS = {
     "debug": ("ccs.cli.debug", "What helps when something is wrong: ccs debug all."),
     "scheduler": ("ccs.cli.state", "The last tick and when each task runs next."),
     "import-store": ("ccs.cli.takeover", "Take over the store of the prior system."),
+    "help": ("ccs.cli.help", "Topics: schedules usage profiles exit-codes environment files."),
     "version": ("ccs.cli.state", "The version of ccs, Python and the client."),
 }
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 ambiguous or conflict, 5 the run "
     "failed, 6 unhealthy or broken store, 7 lock timeout, 8 a dependency is missing, 124 timeout, "
-    "130 interrupted."
+    "130 interrupted. More: ccs help exit-codes."
 )
 
 
@@ -61,9 +63,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        found = getattr(importlib.import_module(COMMANDS[name][0]), name.replace("-", "_"))
+        module = importlib.import_module(COMMANDS[name][0])
+        found = getattr(module, name.replace("-", "_"))
         assert isinstance(found, click.Command)
-        return found
+        return _taking_everywhere(found)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -87,12 +90,48 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
+def _choose(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """What is said last, before or behind the command, counts."""
+    if option.name == "color" and value is not None:
+        terminal.chosen.color = value
+    if option.name == "no_input" and value:
+        terminal.chosen.asks = False
+
+
+def _everywhere(*, hidden: bool) -> list[click.Parameter]:
+    color, asking = "When to colour. Else by NO_COLOR and TERM.", "Ask nothing: refuse instead."
+    when = click.Choice(terminal.WHEN)
+    shared: Any = {"expose_value": False, "callback": _choose, "hidden": hidden}
+    return [
+        click.Option(["--color"], type=when, help=color, **shared),
+        click.Option(["--no-input"], is_flag=True, help=asking, **shared),
+    ]
+
+
+_HIDDEN = _everywhere(hidden=True)
+
+
+def _taking_everywhere(command: click.Command) -> click.Command:
+    """The options of the program are understood behind each command too."""
+    if _HIDDEN[0] not in command.params:
+        command.params += _HIDDEN
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        _taking_everywhere(one)
+    return command
+
+
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings=_CONTEXT)
 @click.version_option(__version__, "-V", "--version", prog_name="ccs")
 def ccs() -> None:
     """cron for Claude Code: scheduled agent runs, without a daemon.
 
     The store is ~/.claude-scheduler, or $CCS_HOME.
+
+    \b
+    Examples:
+      ccs tasks create --daily 03:00 --prompt "Update the dependencies"
+      ccs install
+      ccs help schedules
     """
 
 
@@ -118,7 +157,11 @@ def _completed() -> int:
     return shell_complete(ccs, {}, "ccs", "_CCS_COMPLETE", os.environ["_CCS_COMPLETE"])
 
 
+ccs.params += _everywhere(hidden=False)
+
+
 def _run() -> int:
+    terminal.chosen.color, terminal.chosen.asks = "auto", True
     context_object: list[Output | None] = [None]
     try:
         with ccs.make_context("ccs", sys.argv[1:]) as context:

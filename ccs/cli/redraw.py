@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import params
+from ccs.cli import terminal
 from ccs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _HOME, _CLEAR, _TO_LINE_END, _TO_END = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 
 def redraw(frame: Callable[[int], str], clock: Clock) -> None:
     """`frame` gets the terminal's height. Raises InvalidInput where nothing can be drawn over."""
-    if not params.can_redraw():
+    if not terminal.can_redraw():
         raise InvalidInput(
             "--watch needs a terminal", "follow one run: ccs runs log -f; wait: ccs runs wait"
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import params
+from ccs.cli import params, terminal
 from ccs.cli.output import Output
 from ccs.errors import CcsError, InvalidInput, MissingDependency
 
@@ -28,6 +27,11 @@ def edit(task: str, out: Output) -> None:
 
     What does not make sense is said, and can be mended or given up; a task that somebody else has
     changed meanwhile is left as it is. The text is kept then.
+
+    \b
+    Examples:
+      ccs tasks edit deps
+      EDITOR=nano ccs tasks edit deps
     """
     from ccs.engine import edit as verbs
 
@@ -83,7 +87,7 @@ def _edited(store: Store, task: Task, argv: list[str], draft: str, out: Output) 
                 return None
             return verbs.replace(store, task, verbs.fields(written, task), params.now())
         except InvalidInput as problem:
-            if not sys.stdin.isatty():
+            if not terminal.can_ask():
                 raise
             out.say(f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
             if not click.confirm("Edit it again?", default=True, err=True):
