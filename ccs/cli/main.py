@@ -135,6 +135,9 @@ def ccs() -> None:
     """
 
 
+ccs.params += _everywhere(hidden=False)
+
+
 def main() -> NoReturn:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         # Closed by the caller: a file of the store must not get the number of a standard stream.
@@ -155,9 +158,6 @@ def _completed() -> int:
     from click.shell_completion import shell_complete
 
     return shell_complete(ccs, {}, "ccs", "_CCS_COMPLETE", os.environ["_CCS_COMPLETE"])
-
-
-ccs.params += _everywhere(hidden=False)
 
 
 def _run() -> int:
