@@ -108,8 +108,8 @@ def create(name: str, working_directory: str | None, out: Output, **given: Any) 
     place = {"path": path, **_worktree(given)}
     fields = {"name": name, "working_directory": place, **_job_fields(store, given)}
     job = verbs.create(store, fields, params.now())
-    out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
     out.record(job.record())
+    out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
 
 
 @jobs.command()

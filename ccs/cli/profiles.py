@@ -128,12 +128,12 @@ def create(name: str | None, template: str | None, out: Output, **options: Any) 
         raise InvalidInput("a profile needs a --name")
     fields = _fields_of(name, options)
     profile = verbs.create(params.store(), fields, template, params.now())
+    out.record(profile.masked())
     _warn(profile, fields, out)
     short = profile.id[:8]
     out.say(f"created profile {profile.name!r}; use it: ccs tasks create --profile {short} …")
     if template == "zai":
         _tell_key(profile, out)
-    out.record(profile.masked())
 
 
 @profiles.command()

@@ -71,8 +71,8 @@ def duplicate(task: str, name: str | None, out: Output) -> None:
     from ccs.engine import edit as verbs
 
     copy = verbs.duplicate(params.store(), task, name, params.now())
-    out.say(f"created task {copy.name!r}, disabled; when it is right: ccs tasks enable {copy.id}")
     out.record(copy.record())
+    out.say(f"created task {copy.name!r}, disabled; when it is right: ccs tasks enable {copy.id}")
 
 
 def _edited(store: Store, task: Task, argv: list[str], draft: str, out: Output) -> Task | None:

@@ -113,10 +113,10 @@ def create(out: Output, **options: Any) -> None:
         # The place is fixed now: a scheduler's own directory would be anybody's guess.
         fields.setdefault("working_directory", params.here())
     task = verbs.create(store, fields, now)
+    out.record(task.record())
     out.say(f"created task {task.name!r}; try it now: ccs tasks run {task.id[:8]}")
     _tell_limits(store, task, out)
     tell_schedule(store, task, now, out)
-    out.record(task.record())
 
 
 @tasks.command()

@@ -212,6 +212,18 @@ def test_a_terminal_gets_a_table_that_fits(ccs):
     assert (code, shown) == (3, "error: no task 'nope'\nhint: ccs tasks list shows them\n")
 
 
+def test_what_to_do_next_stands_below_a_new_record_where_it_is_seen(ccs):
+    for words, after in (
+        (("jobs", "create", "--name", "nightly"), "next: ccs tasks create --job "),
+        (("tasks", "create", "--name", "deps", "--prompt", "x"), "try it now: ccs tasks run "),
+        (("profiles", "create", "--name", "work"), "use it: ccs tasks create --profile "),
+        (("tasks", "duplicate", "deps", "--name", "again"), "right: ccs tasks enable "),
+    ):
+        code, shown = on_terminal(ccs, *words)
+        assert code == 0
+        assert "updated_at" in shown.partition(after)[0], words
+
+
 def test_a_terminal_is_asked_before_anything_is_deleted(ccs):
     ccs.task("x", "--name", "precious")
     code, shown = on_terminal(ccs, "tasks", "delete", "precious", answer="n\n")
