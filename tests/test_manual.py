@@ -123,6 +123,26 @@ def test_each_example_of_the_manual_is_one_that_ccs_would_take(line):
     parse(line)
 
 
+def lines_of_the_readme():
+    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    for line in re.findall(r"^    (?:\$ )?(ccs [a-z].*)$", text, re.M):
+        words = re.split(r"\s+#|  +[a-z]", line)[0]
+        if "►" not in line and "…" not in words:
+            yield pytest.param(words, id=words[:60])
+
+
+@pytest.mark.parametrize("line", list(lines_of_the_readme()))
+def test_each_command_of_the_readme_is_one_that_ccs_would_take(line):
+    parse(line)
+
+
+def test_each_test_that_the_readme_points_at_is_there():
+    named = re.findall(r"`((?:tests|contrib)/[\w/.]*)`", (ROOT / "README.md").read_text())
+    assert len(named) > 10
+    for place in named:
+        assert (ROOT / place).exists(), place
+
+
 # Exit codes, environment ----------------------------------------------------
 
 
