@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminal import Terminal
 
-from ccs.cli import output, terminal
+from ccs.cli import output, redraw, terminal
 from ccs.cli.topics import TOPICS
 
 ESCAPE = "\x1b["
@@ -57,6 +57,13 @@ def test_what_is_piped_has_colours_only_if_asked_for(one_run, inside):
     coloured = inside(one_run, "runs", "list", "-o", "table", "--color", "always").out
     assert f"{ESCAPE}31mfailed" in coloured
     assert ESCAPE not in inside(one_run, "--color=always", "runs", "list").out  # JSON
+
+
+def test_a_list_that_is_drawn_again_is_cut_by_what_is_seen_of_it():
+    line = f"{ESCAPE}31mfailed{ESCAPE}0m and more"
+    assert click.unstyle(redraw._ended(line, 10)) == "failed and"
+    assert redraw._ended(line, 10).endswith(f"{ESCAPE}0m")
+    assert redraw._ended("failed and more", 10) == "failed and"
 
 
 # Questions ------------------------------------------------------------------
