@@ -71,10 +71,6 @@ def cut(text: str, most: int) -> str:
     return line if most > 0 else ""
 
 
-def padded(text: str, columns: int) -> str:
-    return text + " " * (columns - width(text))
-
-
 @contextmanager
 def elapsed(doing: str) -> Iterator[None]:
     """From the first second on a terminal shows for how long; nothing may be asked meanwhile."""
