@@ -9,7 +9,7 @@ PEERS ?= huey apscheduler sqlalchemy
 .DEFAULT_GOAL := help
 .PHONY: help demo install test test-real faults faults-sample bench format lint typecheck security \
   security-bandit security-pip-audit security-gitleaks check pipeline build run \
-  clean install-man
+  clean install-man man
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,8 +77,13 @@ run: $(VENV)/.installed ## one tick over your own store
 	$(BIN)/ccs tick --verbose
 
 install-man: ## the manual pages into PREFIX/share/man
-	mkdir -p "$(PREFIX)/share/man/man1"
-	cp man/ccs.1 "$(PREFIX)/share/man/man1/"
+	@for page in man/*; do \
+	  place="$(PREFIX)/share/man/man$${page##*.}"; \
+	  mkdir -p "$$place" && cp "$$page" "$$place/" && echo "installed $$place/$${page##*/}" || exit; \
+	done
+
+man: $(VENV)/.installed ## write the commands into man/ccs.1 anew, after a change of one
+	$(BIN)/python contrib/manual.py
 
 clean: ## what was built
 	rm -rf $(VENV) .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,12 +1,25 @@
 """Every failure ccs knows, with what to do about it and the exit code it ends a command with.
 
 Raised where the cause is known, printed once at the door (`ccs.cli.main`). Anything else that
-escapes is a bug and is shown as one. The exit codes are listed in `ccs --help`.
+escapes is a bug and is shown as one.
 """
 
 from __future__ import annotations
 
 EXIT_RUN_FAILED = 5
+EXIT_CODES = {
+    0: "done",
+    1: "failed",
+    2: "usage: the command line makes no sense as written",
+    3: "not found",
+    4: "ambiguous, or in conflict with the present state",
+    5: "the run failed (--wait, --exit-status)",
+    6: "unhealthy (status, health, doctor), or a broken store",
+    7: "the store's lock was not to be had within ten seconds",
+    8: "a dependency is missing: the client, an extra",
+    124: "--timeout ran out; the run goes on",
+    130: "interrupted",
+}
 
 
 class CcsError(Exception):

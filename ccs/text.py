@@ -6,6 +6,10 @@ the supervisor loads it, so there is no `re`.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # Shown in place of a secret.
 MASK = "********"  # pragma: allowlist secret
 _KEPT = "\t\n"
@@ -35,6 +39,15 @@ def shorten(text: str, width: int) -> str:
     if len(line) <= width and len(head) == len(text):
         return line
     return line[: width - 1].rstrip() + "…" if width > 0 else ""
+
+
+def similar(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three of the known words that were probably meant, the likeliest first."""
+    import difflib  # only where something went wrong
+
+    spelled = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(word.casefold()[:200], spelled)
+    return [spelled[one] for one in found]
 
 
 def _without_escapes(text: str) -> str:

@@ -24,6 +24,10 @@ def restart(run: str, force: bool, out: Output) -> None:
     """Run the task of a run again as it ran then, whatever was changed since.
 
     In a session of its own. The task as it is now: ccs tasks run.
+
+    \b
+    Example:
+      ccs runs restart 3f2a
     """
     from ccs.engine import again
 

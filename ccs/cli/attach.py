@@ -18,6 +18,10 @@ def attach(run: str) -> None:
 
     For runs of tasks with --isolation tmux. Ctrl-B D leaves it again; nothing typed there reaches
     the run, which ccs runs stop ends.
+
+    \b
+    Example:
+      ccs runs attach 3f2a
     """
     from ccs.report.attach import attaching
 

@@ -42,6 +42,10 @@ def debug() -> None:
 
     A file that cannot be read is stood in for by its previous copy, and said so. Nothing is
     started, but by 'env', which asks where a profile's variables come from.
+
+    \b
+    Example:
+      ccs debug all
     """
 
 
@@ -78,7 +82,12 @@ def all_(out: Output) -> None:
 @debug.command("tasks")
 @params.output_options
 def tasks_(out: Output) -> None:
-    """Every task that can be read."""
+    """Every task that can be read.
+
+    \b
+    Example:
+      ccs debug tasks -o table
+    """
     store = _opened(out)
     out.records("tasks", [one.record() for one in store.tasks.all()], tasks.COLUMNS)
 
@@ -87,7 +96,12 @@ def tasks_(out: Output) -> None:
 @click.argument("task")
 @params.output_as(*_FORMS)
 def task(task: str, out: Output) -> None:
-    """One task, its next slots, what was decided last, and its last runs."""
+    """One task, its next slots, what was decided last, and its last runs.
+
+    \b
+    Example:
+      ccs debug task deps
+    """
     from ccs.report import readable
 
     out.record(readable.task(_opened(out), task, params.now()))
@@ -112,7 +126,12 @@ def runs_(limit: int, out: Output) -> None:
 @click.argument("run")
 @params.output_as(*_FORMS)
 def run(run: str, out: Output) -> None:
-    """One run with its directory, who holds its lock, its processes and its files."""
+    """One run with its directory, who holds its lock, its processes and its files.
+
+    \b
+    Example:
+      ccs debug run 3f2a
+    """
     from ccs.report import readable
 
     out.record(readable.run(_opened(out), run))
@@ -122,7 +141,12 @@ def run(run: str, out: Output) -> None:
 @_limit
 @params.output_options
 def logs_(limit: int, out: Output) -> None:
-    """Which logs are kept, the last written first; also of runs that nothing else is known of."""
+    """Which logs are kept, the last written first; also of runs that nothing else is known of.
+
+    \b
+    Example:
+      ccs debug logs -n 5
+    """
     from ccs.report import logs
     from ccs.store.home import Home
 
@@ -133,7 +157,12 @@ def logs_(limit: int, out: Output) -> None:
 @click.argument("run")
 @click.option("-n", "--lines", type=params.COUNT, help="Only the last N lines.")
 def log(run: str, lines: int | None) -> None:
-    """Print the log of a run, also of one whose record is lost."""
+    """Print the log of a run, also of one whose record is lost.
+
+    \b
+    Example:
+      ccs debug log 3f2a -n 50
+    """
     from ccs.report import logs, readable
 
     store = _opened(Output())
@@ -145,7 +174,12 @@ def log(run: str, lines: int | None) -> None:
 @debug.command("profiles")
 @params.output_options
 def profiles_(out: Output) -> None:
-    """Every profile that can be read; static values are hidden."""
+    """Every profile that can be read; static values are hidden.
+
+    \b
+    Example:
+      ccs debug profiles -o table
+    """
     from ccs.cli import profiles
 
     store = _opened(out)
@@ -194,7 +228,12 @@ def _show(found: list[dict[str, str]]) -> None:
 @debug.command()
 @params.output_as(*_FORMS)
 def settings(out: Output) -> None:
-    """Each setting and where it comes from, as ccs settings list."""
+    """Each setting and where it comes from, as ccs settings list.
+
+    \b
+    Example:
+      ccs debug settings
+    """
     from ccs.cli.settings import COLUMNS
     from ccs.engine import settings as verbs
     from ccs.store.home import Home
@@ -207,7 +246,12 @@ def settings(out: Output) -> None:
 @debug.command()
 @params.output_as(*_FORMS)
 def options(out: Output) -> None:
-    """The words that the fields of tasks, jobs, runs, profiles and settings may hold."""
+    """The words that the fields of tasks, jobs, runs, profiles and settings may hold.
+
+    \b
+    Example:
+      ccs debug options
+    """
     from ccs.report import options as report
 
     out.record(report.words())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Output
 from ccs.errors import InvalidInput
 from ccs.text import plain
@@ -54,7 +54,8 @@ def doctor(repair: bool, take_over: bool, yes: bool, as_json: bool, out: Output)
         done = {"set_aside": _repair(store, yes, out)}
     elif take_over:
         _take_over(store, yes, out)
-    found = {**report.examine(Scene(store, os.environ, params.now())), **done}
+    with terminal.elapsed("looking"):
+        found = {**report.examine(Scene(store, os.environ, params.now())), **done}
     if out.format == "table":
         _show(found)
     else:

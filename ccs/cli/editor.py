@@ -7,7 +7,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 import click
 
+from ccs.cli import terminal
 from ccs.cli.output import Output
 from ccs.errors import CcsError, InvalidInput, MissingDependency
 
@@ -48,7 +48,7 @@ def _taken(
             written = _read(draft)
             return None if written == text else take(written)
         except InvalidInput as problem:
-            if not sys.stdin.isatty():
+            if not terminal.can_ask():
                 raise
             out.say(f"error: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
             if not click.confirm("Edit it again?", default=True, err=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Output
 from ccs.errors import InvalidInput
 
@@ -97,13 +97,15 @@ def import_(
     parcels = _loaded(path, now)
     if not keep_ids:
         parcels = exchange.with_new_ids(parcels)
-    plan = exchange.look(store, parcels, how, now)
+    with terminal.elapsed("looking at what it brings"):
+        plan = exchange.look(store, parcels, how, now)
     _tell(plan, out)
     if not dry_run:
         if plan.enabled:
             question = f"Enable {output.counted(len(plan.enabled), 'task')}?"
             params.confirm(question, yes, "nothing was imported")
-        plan = exchange.bring(store, parcels, how, now)
+        with terminal.elapsed("importing"):
+            plan = exchange.bring(store, parcels, how, now)
         _tell_next(plan, out)
     _show(plan, dry_run, out)
 

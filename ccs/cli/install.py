@@ -42,7 +42,10 @@ def install(
     Adds one entry, with the PATH and HOME of this shell written out, for the store in use
     (CCS_HOME). Then waits up to 70 s for the first tick and says what that one can see.
 
-    Example: ccs install --backend cron
+    \b
+    Examples:
+      ccs install --dry-run
+      ccs install --backend cron
     """
     from ccs.engine import install as verbs
 
@@ -73,6 +76,10 @@ def uninstall(dry_run: bool) -> None:
     """Take out what ccs install put into the system's scheduler, whichever it was.
 
     Tasks, runs and logs stay; what runs goes on. Entries made by hand are named and left.
+
+    \b
+    Example:
+      ccs uninstall --dry-run
     """
     from ccs.engine import install as verbs
 
@@ -94,6 +101,11 @@ def status(out: Output, as_json: bool) -> None:
     """Whether the system's scheduler calls ccs, and what it lets ccs see; exit 6 when it does not.
 
     Judged by the age of the last tick, which must be under three minutes.
+
+    \b
+    Examples:
+      ccs status
+      ccs status --json
     """
     from ccs.report import scheduling
 

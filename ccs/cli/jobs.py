@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import exchange, output, params, spending, worktrees
+from ccs.cli import exchange, output, params, spending, terminal, worktrees
 from ccs.cli.output import Column, Output, Record
 from ccs.cli.spending import budget_option
 
@@ -48,13 +48,24 @@ def jobs() -> None:
     """Jobs: tasks that share a directory and can run in order.
 
     JOB is an id, a unique prefix of one, or a name.
+
+    \b
+    Examples:
+      ccs jobs create --name nightly --working-directory ~/app
+      ccs jobs run nightly
     """
 
 
 @jobs.command("list")
 @params.output_options
 def list_(out: Output) -> None:
-    """List jobs. Those with bypass permissions have tasks that may do anything you may do."""
+    """List jobs. Those with bypass permissions have tasks that may do anything you may do.
+
+    \b
+    Examples:
+      ccs jobs list
+      ccs jobs list | jq -r '.jobs[].id'
+    """
     from ccs.report.runlist import permitted
 
     store = params.store()
@@ -70,7 +81,12 @@ def list_(out: Output) -> None:
 @click.argument("job")
 @params.output_options
 def get(job: str, out: Output) -> None:
-    """Show a job. JOB is an id, a unique prefix of one, or a name."""
+    """Show a job. JOB is an id, a unique prefix of one, or a name.
+
+    \b
+    Example:
+      ccs jobs get nightly
+    """
     out.record(params.store().jobs.find(job).record())
 
 
@@ -92,8 +108,8 @@ def create(name: str, working_directory: str | None, out: Output, **given: Any) 
     place = {"path": path, **_worktree(given)}
     fields = {"name": name, "working_directory": place, **_job_fields(store, given)}
     job = verbs.create(store, fields, params.now())
-    out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
     out.record(job.record())
+    out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
 
 
 @jobs.command()
@@ -135,7 +151,12 @@ def update(
 @params.deleting("Stop what runs first; do not ask.")
 @params.output_options
 def delete(job: str, yes: bool, force: bool, out: Output) -> None:
-    """Delete a job with its tasks and their runs. While one runs, --force stops it first."""
+    """Delete a job with its tasks and their runs. While one runs, --force stops it first.
+
+    \b
+    Example:
+      ccs jobs delete nightly
+    """
     from ccs.engine import jobs as verbs
 
     store = params.store()
@@ -145,7 +166,8 @@ def delete(job: str, yes: bool, force: bool, out: Output) -> None:
         f"Delete job {found.name!r} with {_what(would)}?",
         yes or force,
     )
-    gone = verbs.delete(store, found.id, force, params.clock())
+    with terminal.elapsed("deleting"):
+        gone = verbs.delete(store, found.id, force, params.clock())
     counts = {"tasks_deleted": gone.tasks, "runs_deleted": gone.runs}
     words = f"deleted job {gone.job.name!r} with {_what(gone)}"
     out.done(words, {"id": gone.job.id, "name": gone.job.name, **counts})
@@ -155,7 +177,12 @@ def delete(job: str, yes: bool, force: bool, out: Output) -> None:
 @click.argument("job")
 @params.output_options
 def run(job: str, out: Output) -> None:
-    """Run the tasks of a job in order, now. Disabled tasks are passed over."""
+    """Run the tasks of a job in order, now. Disabled tasks are passed over.
+
+    \b
+    Example:
+      ccs jobs run nightly
+    """
     from ccs.engine import jobs as verbs
 
     found, steps = verbs.run(params.store(), job, params.now(), os.environ)
@@ -169,7 +196,12 @@ def run(job: str, out: Output) -> None:
 @click.argument("job")
 @params.output_options
 def stop(job: str, out: Output) -> None:
-    """Stop a running job: what runs is ended, what waits is cancelled."""
+    """Stop a running job: what runs is ended, what waits is cancelled.
+
+    \b
+    Example:
+      ccs jobs stop nightly
+    """
     from ccs.engine import jobs as verbs
 
     out.record(verbs.stop(params.store(), job, params.clock()).record())
@@ -179,7 +211,12 @@ def stop(job: str, out: Output) -> None:
 @click.argument("job")
 @params.output_options
 def tasks(job: str, out: Output) -> None:
-    """List the tasks of a job, in its order."""
+    """List the tasks of a job, in its order.
+
+    \b
+    Example:
+      ccs jobs tasks nightly
+    """
     from ccs.cli.tasks import COLUMNS as TASK_COLUMNS
     from ccs.engine import jobs as verbs
 

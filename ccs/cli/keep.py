@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Column, Output
 from ccs.errors import InvalidInput
 
@@ -60,7 +60,8 @@ def prune(
     if before is not None:
         from ccs.engine import tidy
 
-        count, saved = tidy.compress(store, before)
+        with terminal.elapsed("compressing logs"):
+            count, saved = tidy.compress(store, before)
         out.say(f"compressed {output.counted(count, 'log')}, {saved / 1e6:.1f} MB less")
 
 
@@ -69,13 +70,15 @@ def _delete(store: Store, rule: Rule, dry_run: bool, yes: bool, out: Output) -> 
     from ccs.report import runlist
 
     now = params.now()
-    old = verbs.prunable(store, rule, now)
+    with terminal.elapsed("looking for old runs"):
+        old = verbs.prunable(store, rule, now)
     trust = runlist.Trust(store)
     records = [trust.record(run) for run in old]
     if not dry_run:
         if old:
             params.confirm(f"Delete {output.counted(len(old), 'run')} and what was logged?", yes)
-        gone = {run.id for run in verbs.prune(store, rule, now)}
+        with terminal.elapsed("deleting"):
+            gone = {run.id for run in verbs.prune(store, rule, now)}
         records = [one for one in records if one["id"] in gone]
     done = "would delete" if dry_run else "deleted"
     out.say(f"{done} {output.counted(len(records), 'run')}")

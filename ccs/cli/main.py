@@ -11,12 +11,12 @@ import io
 import os
 import sys
 from itertools import pairwise
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ccs import __version__
-from ccs.cli import prior
+from ccs.cli import prior, terminal
 from ccs.cli.output import Output, error
 from ccs.errors import BrokenStore, CcsError, InvalidInput
 
@@ -47,12 +47,13 @@ COMMANDS = {
     "scheduler": ("ccs.cli.state", "The last tick and when each task runs next."),
     "import-store": ("ccs.cli.takeover", "Take over the store of the prior system."),
     "completion": ("ccs.cli.completion", "Completion for bash, zsh, fish and PowerShell."),
+    "help": ("ccs.cli.help", "Topics: schedules usage profiles exit-codes environment files."),
     "version": ("ccs.cli.state", "The version of ccs, Python and the client."),
 }
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 ambiguous or conflict, 5 the run "
     "failed, 6 unhealthy or broken store, 7 lock timeout, 8 a dependency is missing, 124 timeout, "
-    "130 interrupted."
+    "130 interrupted. More: ccs help exit-codes."
 )
 
 
@@ -71,6 +72,7 @@ class LazyGroup(click.Group):
         found = getattr(importlib.import_module(COMMANDS[name][0]), name.replace("-", "_"))
         assert isinstance(found, click.Command)
         prior.widen(found)
+        _take_everywhere(found)
         if ctx.resilient_parsing:  # Tab was pressed
             from ccs.cli import complete
 
@@ -98,6 +100,35 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
+def _choose(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """What is said last, before or behind the command, counts."""
+    if option.name == "color" and value is not None:
+        terminal.chosen.color = value
+    if option.name == "no_input" and value:
+        terminal.chosen.asks = False
+
+
+def _everywhere(*, hidden: bool) -> list[click.Parameter]:
+    color, asking = "When to colour. Else by NO_COLOR and TERM.", "Ask nothing: refuse instead."
+    when = click.Choice(terminal.WHEN)
+    shared: Any = {"expose_value": False, "callback": _choose, "hidden": hidden}
+    return [
+        click.Option(["--color"], type=when, help=color, **shared),
+        click.Option(["--no-input"], is_flag=True, help=asking, **shared),
+    ]
+
+
+_HIDDEN = _everywhere(hidden=True)
+
+
+def _take_everywhere(command: click.Command) -> None:
+    """The options of the program are understood behind each command too."""
+    if _HIDDEN[0] not in command.params:
+        command.params += _HIDDEN
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_everywhere(one)
+
+
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings=_CONTEXT, invoke_without_command=True)
 @click.version_option(__version__, "-V", "--version", prog_name="ccs")
 @click.pass_context
@@ -105,6 +136,12 @@ def ccs(ctx: click.Context) -> None:
     """cron for Claude Code: scheduled agent runs, without a daemon.
 
     The store is ~/.claude-scheduler, or $CCS_HOME.
+
+    \b
+    Examples:
+      ccs tasks create --daily 03:00 --prompt "Update the dependencies"
+      ccs install
+      ccs help schedules
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -120,6 +157,9 @@ cli = LazyGroup(
     hidden=True,
     invoke_without_command=True,
 )
+
+
+ccs.params += _everywhere(hidden=False)
 
 
 def main() -> NoReturn:
@@ -145,6 +185,7 @@ def failed(problem: CcsError | OSError) -> int:
 
 
 def _run() -> int:
+    terminal.chosen.color, terminal.chosen.asks = "auto", True
     context_object: list[Output | None] = [None]
     try:
         with ccs.make_context("ccs", sys.argv[1:]) as context:

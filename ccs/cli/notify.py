@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Column, Output
 from ccs.errors import CcsError, InvalidInput
 
@@ -40,6 +40,10 @@ def notify() -> None:
 
     A channel is one way to reach somebody. Which events go to it is said here for all tasks, and
     for one task with ccs tasks update --notify.
+
+    \b
+    Example:
+      ccs notify add log command --on end -- ~/bin/told.sh
     """
 
 
@@ -81,7 +85,12 @@ def add(name: str, kind: str, events: tuple[str, ...], out: Output, **options: A
 @click.argument("name")
 @params.output_as("auto", "table", "json", "jsonl")
 def remove(name: str, out: Output) -> None:
-    """Take a channel away, also from all that names it."""
+    """Take a channel away, also from all that names it.
+
+    \b
+    Example:
+      ccs notify remove phone
+    """
     from ccs.engine import channels
 
     gone = channels.remove(params.store(), name)
@@ -91,7 +100,12 @@ def remove(name: str, out: Output) -> None:
 @notify.command("channels")
 @params.output_as("auto", "table", "json", "jsonl")
 def channels_(out: Output) -> None:
-    """The channels, and what goes to them for all tasks. Addresses are hidden."""
+    """The channels, and what goes to them for all tasks. Addresses are hidden.
+
+    \b
+    Example:
+      ccs notify channels
+    """
     from ccs.model.notify import EVENTS, OF_ALL
 
     told = params.store().settings().notifications
@@ -133,10 +147,15 @@ def on(event: str, names: tuple[str, ...], out: Output, **more: Any) -> None:
 def test(name: str | None, out: Output) -> None:
     """Send a test message now, to one channel or to all, and say what happened. A ping channel
     gets a success.
+
+    \b
+    Example:
+      ccs notify test phone
     """
     from ccs.engine import channels
 
-    results = channels.try_out(params.store(), name, os.environ, params.now())
+    with terminal.elapsed("sending"):
+        results = channels.try_out(params.store(), name, os.environ, params.now())
     out.records("tests", results, _TESTED)
     for one in results:
         if one.get("hint"):
@@ -148,7 +167,12 @@ def test(name: str | None, out: Output) -> None:
 @notify.command("list")
 @params.output_options
 def list_(out: Output) -> None:
-    """What has still to be told, and what was given up after a day."""
+    """What has still to be told, and what was given up after a day.
+
+    \b
+    Example:
+      ccs notify list
+    """
     from ccs.engine import channels
 
     out.records("owed", channels.owed(params.store()), _OWED)
@@ -157,7 +181,12 @@ def list_(out: Output) -> None:
 @notify.command()
 @params.output_as("auto", "table", "json", "jsonl")
 def forget(out: Output) -> None:
-    """Drop all that is owed or was given up."""
+    """Drop all that is owed or was given up.
+
+    \b
+    Example:
+      ccs notify forget
+    """
     from ccs.engine import channels
 
     count = channels.forget(params.store())
@@ -168,5 +197,7 @@ def _secret(given: str | None) -> str | None:
     if given != "-":
         return given
     if sys.stdin.isatty():
+        if not terminal.can_ask():
+            raise InvalidInput("--no-input leaves nobody to type it", "hand it over by a pipe")
         return str(click.prompt("", hide_input=True, prompt_suffix="> ", err=True))
     return sys.stdin.readline(20_000).strip()

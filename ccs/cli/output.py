@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import click
 
+from ccs.cli import terminal
 from ccs.errors import CcsError
 from ccs.redact import redacted
 from ccs.text import plain, shorten
@@ -21,6 +23,13 @@ Record = Mapping[str, Any]
 Column = tuple[str, Callable[[Record], Any]]
 FORMATS = ("auto", "table", "json", "jsonl", "ids")
 _NARROWEST = 8
+_STATUS_COLORS = {
+    **dict.fromkeys(("success", "completed"), "green"),
+    **dict.fromkeys(("failed", "lost"), "red"),
+    **dict.fromkeys(("limited", "cancelled", "skipped"), "yellow"),
+    **dict.fromkeys(("running", "in_progress"), "cyan"),
+}
+_LABEL_COLORS = {"error": "red", "warning": "yellow", "hint": "cyan"}
 _ROOMY = 110
 
 
@@ -77,12 +86,23 @@ class Output:
 
 def _echo(text: str, err: bool = False) -> None:
     """A key that stands in a prompt or a message is not shown again."""
-    click.echo(redacted(text), err=err)
+    # What is coloured was asked whether it may be.
+    click.echo(redacted(text), err=err, color=True)
+
+
+def _labelled(line: str) -> None:
+    """On stderr, with its first word coloured where that is one of ours."""
+    label, colon, rest = line.partition(":")
+    if colon and label in _LABEL_COLORS and terminal.has_color(sys.stderr):
+        bold = click.style(label + colon, fg=_LABEL_COLORS[label], bold=True)
+        click.echo(bold + redacted(rest), err=True, color=True)
+    else:
+        _echo(line, err=True)
 
 
 def said(words: str) -> None:
     """One line on stderr."""
-    _echo(_line(words), err=True)
+    _labelled(_line(words))
 
 
 def _automatic() -> str:
@@ -104,29 +124,46 @@ def is_narrow() -> bool:
 
 def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
     """Fits the terminal by shortening its widest column; whole when piped."""
-    import tabulate
-
     rows = [[shorten(str(show(record)), 200) for _, show in columns] for record in records]
     heads = [head for head, _ in columns]
     if sys.stdout.isatty():
         import shutil  # for no JSON
 
         _fit(rows, heads, shutil.get_terminal_size().columns)
-    # By itself it makes a column two wider than its head, which _fit could not know.
-    tabulate.MIN_PADDING = 0
-    # Without disable_numparse an id such as 7e5 would be shown as the number 700000.
-    return tabulate.tabulate(rows, heads, tablefmt="simple", disable_numparse=True)
+    if terminal.has_color(sys.stdout):
+        _color(rows, heads)
+    return _tabulated(rows, heads)
 
 
 def _fit(rows: list[list[str]], heads: list[str], width: int) -> None:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    widths = [max(map(terminal.width, column)) for column in zip(heads, *rows, strict=True)]
     while sum(widths) + 2 * (len(widths) - 1) > width:
         widest = widths.index(max(widths))
         if widths[widest] <= _NARROWEST:
             break
         widths[widest] -= 1
     for row in (*rows, heads):
-        row[:] = [shorten(cell, most) for cell, most in zip(row, widths, strict=True)]
+        row[:] = [terminal.cut(cell, most) for cell, most in zip(row, widths, strict=True)]
+
+
+def _tabulated(rows: list[list[str]], heads: list[str]) -> str:
+    import tabulate
+
+    # By itself it makes a column two wider than its head, which _fit could not know.
+    tabulate.MIN_PADDING = 0
+    # It asks an optional package how wide letters are; ours answers, whether that is there or not.
+    tabulate.WIDE_CHARS_MODE = True
+    vars(tabulate)["wcwidth"] = SimpleNamespace(wcswidth=terminal.width)
+    # Without disable_numparse an id such as 7e5 would be shown as the number 700000.
+    return tabulate.tabulate(rows, heads, tablefmt="simple", disable_numparse=True)
+
+
+def _color(rows: list[list[str]], heads: list[str]) -> None:
+    """How a run or a job stands can be seen from afar."""
+    for row in rows:
+        for place, head in enumerate(heads):
+            color = _STATUS_COLORS.get(row[place].split(" ")[0]) if head == "STATUS" else None
+            row[place] = click.style(row[place], fg=color) if color else row[place]
 
 
 def _described(record: Record, indent: str = "") -> Iterable[str]:
@@ -207,11 +244,11 @@ def error(problem: CcsError, as_json: bool) -> None:
         shown |= {"matches": list(problem.matches)} if problem.matches else {}
         _echo(json.dumps({"error": shown}), err=True)
         return
-    _echo(f"error: {_line(problem.message)}", err=True)
+    _labelled(f"error: {_line(problem.message)}")
     for match in problem.matches:
         _echo(f"  {_line(match)}", err=True)
     if problem.hint:
-        _echo(f"hint: {_line(problem.hint)}", err=True)
+        _labelled(f"hint: {_line(problem.hint)}")
 
 
 def _line(words: str) -> str:

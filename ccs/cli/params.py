@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ccs.cli import terminal
 from ccs.cli.output import FORMATS, Output
 from ccs.errors import CcsError, InvalidInput
 from ccs.text import plain
@@ -189,18 +189,13 @@ def last_moment(words: str, now: datetime) -> datetime:
     return moment
 
 
-def can_redraw() -> bool:
-    """Whether standard output is a terminal that knows how to go back."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
 def confirm(
     question: str, sure: bool, otherwise: str = "nothing was deleted", default: bool = False
 ) -> None:
     """Asks on a terminal; elsewhere `--yes` has to say it. Raises InvalidInput, CcsError."""
     if sure:
         return
-    if not sys.stdin.isatty():
+    if not terminal.can_ask():
         raise InvalidInput(f"{question} There is nobody to ask", "add --yes")
     if not click.confirm(plain(question), default=default, err=True):
         raise CcsError(otherwise)

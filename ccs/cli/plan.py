@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Column, Output
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def plan(span: str, task: str | None, out: Output) -> None:
     store, now = params.store(), params.now()
     until = now + duration.parse(span)
     params.listed(store.tasks, out)
-    rows = forecast.forecast(store, now, until, said(out), task)
+    with terminal.elapsed("looking ahead"):
+        rows = forecast.forecast(store, now, until, said(out), task)
     trust = {one.id: one.permissions for one in store.tasks.read().records}
     records = [{**row.record(), "permissions": trust.get(row.task_id)} for row in rows]
     out.records("plan", records, COLUMNS)

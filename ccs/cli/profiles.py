@@ -66,13 +66,22 @@ def profiles() -> None:
     """Profiles: the environment and account of a run.
 
     PROFILE is an id, a unique prefix of one, or a name.
+
+    \b
+    Example:
+      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.keys/work
     """
 
 
 @profiles.command("list")
 @params.output_options
 def list_(out: Output) -> None:
-    """List profiles; static values are hidden."""
+    """List profiles; static values are hidden.
+
+    \b
+    Example:
+      ccs profiles list
+    """
     out.records(
         "profiles", [one.masked() for one in params.listed(params.store().profiles, out)], COLUMNS
     )
@@ -82,7 +91,13 @@ def list_(out: Output) -> None:
 @click.argument("profile")
 @params.output_as(*FORMATS, "env")
 def get(profile: str, out: Output) -> None:
-    """Show a profile; static values are hidden. `-o env` lists its variables only."""
+    """Show a profile; static values are hidden. `-o env` lists its variables only.
+
+    \b
+    Examples:
+      ccs profiles get work
+      ccs profiles get work -o env
+    """
     shown = params.store().profiles.find(profile).masked()
     if out.format != "env":
         out.record(shown)
@@ -113,12 +128,12 @@ def create(name: str | None, template: str | None, out: Output, **options: Any) 
         raise InvalidInput("a profile needs a --name")
     fields = _fields_of(name, options)
     profile = verbs.create(params.store(), fields, template, params.now())
+    out.record(profile.masked())
     _warn(profile, fields, out)
     short = profile.id[:8]
     out.say(f"created profile {profile.name!r}; use it: ccs tasks create --profile {short} …")
     if template == "zai":
         _tell_key(profile, out)
-    out.record(profile.masked())
 
 
 @profiles.command()
@@ -151,7 +166,12 @@ def update(
 @params.deleting("Even while tasks or jobs use it; do not ask.")
 @params.output_options
 def delete(profile: str, yes: bool, force: bool, out: Output) -> None:
-    """Delete a profile. While tasks or jobs use it, only with --force: their runs will fail."""
+    """Delete a profile. While tasks or jobs use it, only with --force: their runs will fail.
+
+    \b
+    Example:
+      ccs profiles delete work
+    """
     from ccs.engine import profiles as verbs
 
     store = params.store()

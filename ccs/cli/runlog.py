@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Output
 from ccs.errors import EXIT_RUN_FAILED, InvalidInput
 from ccs.text import plain
@@ -144,7 +144,7 @@ def _live(store: Store, run: Run) -> _Live | None:
     """None where a line cannot be drawn over."""
     from ccs.report import logs
 
-    if not params.can_redraw() or not sys.stderr.isatty():
+    if not (terminal.can_redraw() and terminal.can_redraw(sys.stderr)):
         return None
     return _Live(logs.Tail(store.home, run.id, raw=True))
 

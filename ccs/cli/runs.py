@@ -7,7 +7,7 @@ from itertools import islice
 
 import click
 
-from ccs.cli import again, attach, keep, output, params, rundiff, runlog
+from ccs.cli import again, attach, keep, output, params, rundiff, runlog, terminal
 from ccs.cli.output import Column, Output, Record
 from ccs.errors import EXIT_RUN_FAILED, InvalidInput
 
@@ -47,6 +47,11 @@ def runs() -> None:
     """Runs: what was launched, how it ended, its log.
 
     RUN is an id or a unique prefix of one.
+
+    \b
+    Examples:
+      ccs runs list --since 2d
+      ccs runs log -f 3f2a
     """
 
 
@@ -104,7 +109,12 @@ def list_(
 @click.argument("run")
 @params.output_options
 def get(run: str, out: Output) -> None:
-    """Show a run; for what it was denied, the rules that would have let that pass."""
+    """Show a run; for what it was denied, the rules that would have let that pass.
+
+    \b
+    Example:
+      ccs runs get 3f2a
+    """
     from ccs.report import runlist
 
     store = params.store()
@@ -127,7 +137,12 @@ def get(run: str, out: Output) -> None:
 @click.option("--timeout", help="Wait this long at most, as in 30m; exit 124 then. They run on.")
 @params.output_options
 def wait(runs: tuple[str, ...], timeout: str | None, out: Output) -> None:
-    """Wait until the runs have ended; exit 5 unless all succeeded."""
+    """Wait until the runs have ended; exit 5 unless all succeeded.
+
+    \b
+    Example:
+      ccs runs wait 3f2a 9be1 --timeout 1h
+    """
     from ccs import duration
     from ccs.engine import runs as verbs
     from ccs.report import runlist
@@ -138,7 +153,8 @@ def wait(runs: tuple[str, ...], timeout: str | None, out: Output) -> None:
     ended = []
     for one in verbs.chosen_runs(store, list(runs)):
         left = None if deadline is None else max(0.0, deadline - clock.monotonic())
-        ended.append(verbs.wait(store, one.id, clock, left))
+        with terminal.elapsed(f"waiting for run {one.id[:8]}"):
+            ended.append(verbs.wait(store, one.id, clock, left))
         out.say(output.ending(ended[-1].record()))
     trust = runlist.Trust(store)
     out.records("runs", [trust.record(one) for one in ended], _columns())
@@ -167,10 +183,16 @@ def open_(run: str) -> None:
 @click.argument("run")
 @params.output_options
 def stop(run: str, out: Output) -> None:
-    """Stop a run: its whole process tree, or its waiting."""
+    """Stop a run: its whole process tree, or its waiting.
+
+    \b
+    Example:
+      ccs runs stop 3f2a
+    """
     from ccs.engine import runs as verbs
 
-    ended = verbs.stop(params.store(), run, params.clock())
+    with terminal.elapsed("stopping"):
+        ended = verbs.stop(params.store(), run, params.clock())
     out.say(output.ending(ended.record()))
     out.record(ended.record())
 
@@ -185,7 +207,12 @@ runs.add_command(rundiff.diff)
 @params.deleting("Stop what runs first; do not ask.")
 @params.output_options
 def delete(runs: tuple[str, ...], yes: bool, force: bool, out: Output) -> None:
-    """Delete runs and their logs. While one runs or waits, --force stops it first."""
+    """Delete runs and their logs. While one runs or waits, --force stops it first.
+
+    \b
+    Example:
+      ccs runs delete 3f2a 9be1
+    """
     from ccs.engine import runs as verbs
 
     store = params.store()
@@ -195,7 +222,8 @@ def delete(runs: tuple[str, ...], yes: bool, force: bool, out: Output) -> None:
     params.confirm(
         f"Delete {output.counted(len(chosen), 'run')} and what was logged?", yes or force
     )
-    gone = verbs.delete(store, [one.id for one in chosen], force, params.clock())
+    with terminal.elapsed("deleting"):
+        gone = verbs.delete(store, [one.id for one in chosen], force, params.clock())
     out.say(f"deleted {output.counted(len(gone), 'run')}")
     if out.format != "table":
         out.records("runs", [{"id": one.id} for one in gone], [])

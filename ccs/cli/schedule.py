@@ -31,7 +31,13 @@ _zone = click.option("--tz", help="Its time zone, as in Europe/Berlin. Else the 
 
 @click.group()
 def schedule() -> None:
-    """Schedules: what one means, and when it is next. Nothing is changed."""
+    """Schedules: what one means, and when it is next. Nothing is changed.
+
+    \b
+    Examples:
+      ccs schedule next --cron "30 2 * * *" --tz Europe/Berlin
+      ccs schedule explain "0 0 13 * 5"
+    """
 
 
 @schedule.command("next")

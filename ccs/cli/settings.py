@@ -37,6 +37,10 @@ def settings() -> None:
     They stand in settings.json and nowhere else: the scheduler's ticks have another environment
     than your shell, so no variable overrides them. CCS_HOME alone, which names the store, is taken
     from the environment: by what the shell calls. The scheduler's entry has its own.
+
+    \b
+    Example:
+      ccs settings set max_concurrent_tasks 5
     """
 
 
@@ -118,6 +122,10 @@ def edit(out: Output) -> None:
 
     What does not make sense is said, and can be mended or given up. Notifications are not among
     them; ccs notify changes those.
+
+    \b
+    Example:
+      EDITOR=nano ccs settings edit
     """
     from ccs.cli import editor
     from ccs.engine import settings as verbs
@@ -140,7 +148,12 @@ def edit(out: Output) -> None:
 
 @settings.command()
 def path() -> None:
-    """Print where they stand, whether or not the file is there."""
+    """Print where they stand, whether or not the file is there.
+
+    \b
+    Example:
+      ccs settings path
+    """
     from ccs.store.home import Home
 
     click.echo(Home.of(os.environ).settings)

@@ -20,7 +20,12 @@ _FORMS = ("auto", "table", "json", "jsonl")
 @click.command()
 @params.output_as(*_FORMS)
 def health(out: Output) -> None:
-    """Whether the store is readable and the tick is alive; exit 6 when not."""
+    """Whether the store is readable and the tick is alive; exit 6 when not.
+
+    \b
+    Example:
+      ccs health
+    """
     from ccs.report import state as report
 
     found = report.health(params.store(), params.now())
@@ -34,7 +39,12 @@ def health(out: Output) -> None:
 @click.command()
 @params.output_as("json", "jsonl")
 def state(out: Output) -> None:
-    """Everything in the store but older runs, as JSON; secrets are hidden."""
+    """Everything in the store but older runs, as JSON; secrets are hidden.
+
+    \b
+    Example:
+      ccs state | jq .tasks
+    """
     from ccs.report import state as report
 
     out.record(report.everything(params.store()))
@@ -43,7 +53,12 @@ def state(out: Output) -> None:
 @click.command()
 @params.output_as(*_FORMS)
 def scheduler(out: Output) -> None:
-    """The last tick and when each task runs next."""
+    """The last tick and when each task runs next.
+
+    \b
+    Example:
+      ccs scheduler
+    """
     from ccs.report import state as report
 
     out.record(report.scheduler(params.store(), params.now()))
@@ -52,7 +67,12 @@ def scheduler(out: Output) -> None:
 @click.command()
 @params.output_as(*_FORMS)
 def version(out: Output) -> None:
-    """The version of ccs, Python and the client."""
+    """The version of ccs, Python and the client.
+
+    \b
+    Example:
+      ccs version
+    """
     out.record({"ccs": __version__, "python": sys.version.split()[0], "claude": _claude()})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.exchange import tell_dangers
 from ccs.cli.output import Output
 
@@ -42,15 +42,17 @@ def import_store(path: str | None, dry_run: bool, enable: bool, yes: bool, out: 
 
     places = [os.path.expanduser(path)] if path else priorhome.places()
     store = params.store()
-    found = takeover.gather(store, takeover.found_in(places), os.environ, params.now())
-    taken = takeover.sift(store, found, enable)
+    with terminal.elapsed("reading the prior system's files"):
+        found = takeover.gather(store, takeover.found_in(places), os.environ, params.now())
+        taken = takeover.sift(store, found, enable)
     _tell(taken, found, out)
     if not dry_run:
         resting = [one for one in taken.tasks if one.enabled]
         if resting:
             question = f"Enable {output.counted(len(resting), 'task')}?"
             params.confirm(question, yes, "nothing was imported")
-        taken = takeover.bring(store, found, enable)
+        with terminal.elapsed("taking them over"):
+            taken = takeover.bring(store, found, enable)
     counts = {name: len(getattr(taken, name)) for name in _KINDS}
     came = ", ".join(output.counted(counts[name], name.removesuffix("s")) for name in _KINDS)
     known = f"; {taken.known} were here already" if taken.known else ""

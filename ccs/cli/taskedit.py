@@ -21,6 +21,11 @@ def edit(task: str, out: Output) -> None:
 
     What does not make sense is said, and can be mended or given up; a task that somebody else has
     changed meanwhile is left as it is. The text is kept then.
+
+    \b
+    Examples:
+      ccs tasks edit deps
+      EDITOR=nano ccs tasks edit deps
     """
     from ccs.cli import editor
     from ccs.engine import edit as verbs
@@ -56,5 +61,5 @@ def duplicate(task: str, name: str | None, out: Output) -> None:
     from ccs.engine import edit as verbs
 
     copy = verbs.duplicate(params.store(), task, name, params.now())
-    out.say(f"created task {copy.name!r}, disabled; when it is right: ccs tasks enable {copy.id}")
     out.record(copy.record())
+    out.say(f"created task {copy.name!r}, disabled; when it is right: ccs tasks enable {copy.id}")

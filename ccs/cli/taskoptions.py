@@ -106,7 +106,7 @@ task_options = params.options(
     click.option(
         "--commit-on-success/--no-commit-on-success",
         default=None,
-        help="Commit what a successful run changed. Kept, not acted on yet.",
+        help="Commit what a successful run changed.",
     ),
 )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params, taskedit
+from ccs.cli import output, params, taskedit, terminal
 from ccs.cli.output import Column, Output, Record
 from ccs.cli.scheduleoptions import schedule_options
 from ccs.cli.taskoptions import task_fields, task_options
@@ -52,13 +52,23 @@ def tasks() -> None:
     """Tasks: a prompt, how to run it, and when.
 
     TASK is an id, a unique prefix of one, or a name.
+
+    \b
+    Examples:
+      ccs tasks create --daily 03:00 --prompt "Update the dependencies"
+      ccs tasks list
     """
 
 
 @tasks.command("list")
 @params.output_options
 def list_(out: Output) -> None:
-    """List tasks. Those with bypass permissions may do anything you may do."""
+    """List tasks. Those with bypass permissions may do anything you may do.
+
+    \b
+    Example:
+      ccs tasks list -q
+    """
     out.records(
         "tasks", [one.record() for one in params.listed(params.store().tasks, out)], COLUMNS
     )
@@ -68,7 +78,12 @@ def list_(out: Output) -> None:
 @click.argument("task")
 @params.output_options
 def get(task: str, out: Output) -> None:
-    """Show a task. TASK is an id, a unique prefix of one, or a name."""
+    """Show a task. TASK is an id, a unique prefix of one, or a name.
+
+    \b
+    Example:
+      ccs tasks get deps -o json | jq .schedule
+    """
     out.record(params.store().tasks.find(task).record())
 
 
@@ -98,10 +113,10 @@ def create(out: Output, **options: Any) -> None:
         # The place is fixed now: a scheduler's own directory would be anybody's guess.
         fields.setdefault("working_directory", params.here())
     task = verbs.create(store, fields, now)
+    out.record(task.record())
     out.say(f"created task {task.name!r}; try it now: ccs tasks run {task.id[:8]}")
     _tell_limits(store, task, out)
     tell_schedule(store, task, now, out)
-    out.record(task.record())
 
 
 @tasks.command()
@@ -134,14 +149,20 @@ def update(task: str, out: Output, **options: Any) -> None:
 @params.deleting("Stop what runs first; do not ask.")
 @params.output_options
 def delete(task: str, yes: bool, force: bool, out: Output) -> None:
-    """Delete a task and its runs. While one runs or waits, --force stops it first."""
+    """Delete a task and its runs. While one runs or waits, --force stops it first.
+
+    \b
+    Example:
+      ccs tasks delete deps
+    """
     from ccs.engine import tasks as verbs
 
     store = params.store()
     found = store.tasks.find(task)
     runs = verbs.deletable(store, found, force)
     params.confirm(f"Delete task {found.name!r} with {output.counted(runs, 'run')}?", yes or force)
-    gone, count = verbs.delete(store, found.id, force, params.clock())
+    with terminal.elapsed("deleting"):
+        gone, count = verbs.delete(store, found.id, force, params.clock())
     words = f"deleted task {gone.name!r} with {output.counted(count, 'run')}"
     out.done(words, {"id": gone.id, "name": gone.name, "runs_deleted": count})
 
@@ -173,7 +194,8 @@ def run(task: str, force: bool, wait: bool, timeout: str | None, out: Output) ->
     started = verbs.run_now(store, task, force, params.now(), os.environ)
     tell_start(started, out)
     if wait or timeout is not None:
-        started = runs.wait(store, started.id, params.clock(), seconds)
+        with terminal.elapsed(f"waiting for run {started.id[:8]}"):
+            started = runs.wait(store, started.id, params.clock(), seconds)
         out.say(output.ending(started.record()))
     out.record(started.record())
     if not started.unfinished and started.status != "success":
@@ -184,7 +206,12 @@ def run(task: str, force: bool, wait: bool, timeout: str | None, out: Output) ->
 @click.argument("task")
 @params.output_options
 def enable(task: str, out: Output) -> None:
-    """Let a task's schedule count, from now on."""
+    """Let a task's schedule count, from now on.
+
+    \b
+    Example:
+      ccs tasks enable deps
+    """
     _switch(task, True, out)
 
 
@@ -192,7 +219,12 @@ def enable(task: str, out: Output) -> None:
 @click.argument("task")
 @params.output_options
 def disable(task: str, out: Output) -> None:
-    """Let a task's schedule rest. What runs goes on."""
+    """Let a task's schedule rest. What runs goes on.
+
+    \b
+    Example:
+      ccs tasks disable deps
+    """
     _switch(task, False, out)
 
 
@@ -209,6 +241,10 @@ def approve(task: str, out: Output) -> None:
     Runs wait when these have changed since the task was made or last approved: what a repository
     starts by itself runs with the task's permissions. Look first at .claude/settings*.json there
     and at the repository's top, and at .mcp.json there and in each directory above.
+
+    \b
+    Example:
+      ccs tasks approve deps
     """
     from ccs.engine import tasks as verbs
 

@@ -23,6 +23,11 @@ def tick(backend: str | None, dry_run: bool, verbose: bool) -> None:
 
     Called each minute by the system's scheduler. Silent and 0 when well, also when nothing is due
     or another tick is at work.
+
+    \b
+    Examples:
+      ccs tick --dry-run
+      ccs tick --verbose
     """
     from ccs.engine import tick as verbs
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import params
+from ccs.cli import params, terminal
 from ccs.cli.output import Output
 from ccs.errors import CcsError, InvalidInput
 from ccs.text import plain, shorten
@@ -99,6 +99,11 @@ def record(ctx: click.Context, account: str, command: tuple[str, ...]) -> None:
     \b
       {"statusLine": {"type": "command",
                       "command": "ccs usage record -- your-own-command"}}
+
+    \b
+    Examples:
+      ccs usage record < status-line.json
+      ccs usage record -- ~/.claude/mine.sh < status-line.json
     """
     text = _read()
     # First, so that the status line does not wait for us.
@@ -121,6 +126,10 @@ def hook(account: str) -> None:
     \b
       {"hooks": {"StopFailure": [{"hooks": [
         {"type": "command", "command": "ccs usage hook"}]}]}}
+
+    \b
+    Example:
+      ccs usage hook < hook-input.json
     """
     from ccs.host import process
 
@@ -146,7 +155,8 @@ def refresh(profile: str | None, out: Output) -> None:
     from ccs.report import usage as report
 
     store, now = params.store(), params.now()
-    found = verbs.refresh(store, profile, os.environ, now)
+    with terminal.elapsed("asking the client"):
+        found = verbs.refresh(store, profile, os.environ, now)
     for words in (*found.notes, *([found.problem.message] if found.problem else [])):
         out.say(f"warning: {words}")
     if out.as_json:

@@ -28,13 +28,22 @@ def worktree() -> None:
     """The git worktrees of jobs and of single runs.
 
     JOB is a job, or the name of a tree as `list` shows it.
+
+    \b
+    Example:
+      ccs jobs worktree list
     """
 
 
 @worktree.command("list")
 @params.output_options
 def list_(out: Output) -> None:
-    """List the worktrees in the repositories of all jobs and tasks, and of this directory."""
+    """List the worktrees in the repositories of all jobs and tasks, and of this directory.
+
+    \b
+    Example:
+      ccs jobs worktree list
+    """
     out.records("worktrees", [one.record() for one in _trees().every()], COLUMNS)
 
 
@@ -55,7 +64,12 @@ def path(job: str) -> None:
 @click.option("--into", help="The branch to merge into. Else: the one it began from.")
 @params.output_options
 def merge(job: str, into: str | None, out: Output) -> None:
-    """Merge the branch of a worktree. Refused while something is not committed, here or there."""
+    """Merge the branch of a worktree. Refused while something is not committed, here or there.
+
+    \b
+    Example:
+      ccs jobs worktree merge nightly --into main
+    """
     from ccs.engine import worktrees as verbs
 
     found, words = verbs.merge(_trees(), job, into)
@@ -67,7 +81,12 @@ def merge(job: str, into: str | None, out: Output) -> None:
 @click.option("-f", "--force", is_flag=True, help="Lose what is not committed; it is listed.")
 @params.output_options
 def remove(job: str, force: bool, out: Output) -> None:
-    """Remove a worktree. The branch that was made with it goes too if all of it is merged."""
+    """Remove a worktree. The branch that was made with it goes too if all of it is merged.
+
+    \b
+    Example:
+      ccs jobs worktree remove nightly
+    """
     from ccs.engine import worktrees as verbs
 
     found, words = verbs.remove(_trees(), job, force)
@@ -80,7 +99,12 @@ def remove(job: str, force: bool, out: Output) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @params.output_options
 def prune(dry_run: bool, out: Output) -> None:
-    """Remove trees of jobs that are gone and of single runs, if clean and merged."""
+    """Remove trees of jobs that are gone and of single runs, if clean and merged.
+
+    \b
+    Example:
+      ccs jobs worktree prune --dry-run
+    """
     from ccs.engine import worktrees as verbs
 
     done = verbs.prune(_trees(), dry_run)

@@ -14,7 +14,7 @@ from ccs.store import atomic, records
 from ccs.store.home import Home
 from ccs.usage import messages
 
-HINT = "name it in limit-texts.json of the store (man ccs)"
+HINT = "name it in limit-texts.json of the store (man ccs-usage)"
 
 
 def shipped() -> list[messages.Text]:
@@ -31,7 +31,7 @@ def own(home: Home) -> list[messages.Text]:
         return messages.texts(records.parse(found[0], home.limit_texts))
     except InvalidInput as error:
         words = f"{home.limit_texts}: {error.message}"
-        raise BrokenStore(words, "mend it by hand (man ccs)") from None
+        raise BrokenStore(words, "mend it by hand (man ccs-usage)") from None
 
 
 def meaning(home: Home, message: str, now: datetime) -> messages.Meaning | None:

@@ -73,7 +73,7 @@ class Work:
             ended = self._given_up() or _failed("env_failed", error.message)
         except (CcsError, OSError, ValueError) as error:
             # ValueError: what no argument and no variable can hold, such as a NUL.
-            ended = _failed("start_failed", str(error))
+            ended = _failed("start_failed", _told(error))
         if ended is None:
             return None
         return self._dated(ended)
@@ -205,6 +205,12 @@ class Work:
             if profile["id"] == wanted:
                 return profile
         raise environ.EnvFailed(f"the profile {wanted} does not exist")
+
+
+def _told(error: Exception) -> str:
+    """With what to do about it, for whoever finds the run in the morning."""
+    hint = error.hint if isinstance(error, CcsError) else ""
+    return f"{error}; {hint}" if hint else str(error)
 
 
 def _failed(reason: str, message: str) -> Record:

@@ -18,7 +18,7 @@ from ccs.store.store import Store
 
 # Two missed calls of an every-minute entry.
 _ALIVE_SECONDS = 180
-NO_TICK = "nothing calls ccs tick: ccs install makes the system's scheduler call it"
+NO_TICK = "nothing calls ccs tick: ccs install changes that"
 
 
 def everything(store: Store) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def _is_ours(path: str) -> bool:
             head = file.read(4096)
     except OSError:
         return False
-    return any(one in head for one in (b"from ccs.__main__", b"from ccs ", b"-m ccs", b"pyenv"))
+    return any(one in head for one in (b"from ccs.", b"from ccs ", b"-m ccs", b"pyenv"))
 
 
 def _compiled(scene: Scene) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from ccs.model.record import Record
 from ccs.model.taking import Refused
 from ccs.store import atomic
 from ccs.store.records import Content, Records
+from ccs.text import similar
 
 R = TypeVar("R", bound=Record)
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -156,7 +157,9 @@ def choose(records: Iterable[R], reference: str, noun: str) -> R:
                 "give the id, or more of it",
                 tuple(f"{one.id} {getattr(one, 'name', '')}".strip() for one in found),
             )
-    raise NotFound(f"no {noun} {reference!r}", f"ccs {noun}s list shows them")
+    near = similar(reference, (getattr(record, "name", "") for record in candidates))
+    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    raise NotFound(f"no {noun} {reference!r}", f"{meant}ccs {noun}s list shows them")
 
 
 def _id_of(entry: Any) -> str:

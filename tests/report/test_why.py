@@ -80,7 +80,7 @@ class TestInGeneral:
         assert asked(store)[-1] == "The last tick was 2m59s ago."
         last_tick("20 11:56")
         assert asked(store)[:2] == [
-            "Nothing calls ccs tick: ccs install makes the system's scheduler call it.",
+            "Nothing calls ccs tick: ccs install changes that.",
             "The last tick was 3m59s ago.",
         ]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
 import click
 import pytest
 from click.testing import CliRunner
+from commands import commands, parse
 
 from ccs.cli.main import ccs as command_line
 
@@ -183,7 +185,7 @@ def test_closed_streams_are_no_traceback(furnished):
 def on_terminal(program, *words, answer=""):
     """Exit code and everything the terminal showed."""
     ours, theirs = pty.openpty()
-    env = {**program.env, "COLUMNS": "80", "TERM": "xterm"}
+    env = {**program.env, "COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"}
     process = subprocess.Popen(
         [program.program, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=env
     )
@@ -208,6 +210,18 @@ def test_a_terminal_gets_a_table_that_fits(ccs):
     assert max(map(len, shown.splitlines())) <= 80
     code, shown = on_terminal(ccs, "tasks", "get", "nope")
     assert (code, shown) == (3, "error: no task 'nope'\nhint: ccs tasks list shows them\n")
+
+
+def test_what_to_do_next_stands_below_a_new_record_where_it_is_seen(ccs):
+    for words, after in (
+        (("jobs", "create", "--name", "nightly"), "next: ccs tasks create --job "),
+        (("tasks", "create", "--name", "deps", "--prompt", "x"), "try it now: ccs tasks run "),
+        (("profiles", "create", "--name", "work"), "use it: ccs tasks create --profile "),
+        (("tasks", "duplicate", "deps", "--name", "again"), "right: ccs tasks enable "),
+    ):
+        code, shown = on_terminal(ccs, *words)
+        assert code == 0
+        assert "updated_at" in shown.partition(after)[0], words
 
 
 def test_a_terminal_is_asked_before_anything_is_deleted(ccs):
@@ -258,15 +272,6 @@ def test_a_wrong_command_line_is_told_in_the_form_it_asked_for(ccs, inside, opti
 # Help -----------------------------------------------------------------------
 
 
-def commands(group=command_line, path=()):
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        yield (*path, name), command
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-
-
 def test_every_command_has_help_and_every_option_an_explanation():
     named = {" ".join(path) for path, _ in commands()}
     for group, verbs in {
@@ -286,11 +291,16 @@ def test_every_command_has_help_and_every_option_an_explanation():
             assert isinstance(parameter, click.Argument) or parameter.help, (path, parameter)
 
 
-def test_what_is_not_obvious_has_an_example():
-    shown = {" ".join(path): command.help or "" for path, command in commands()}
-    for name in ("jobs create", "tasks create", "tasks run", "profiles create", "runs log"):
-        assert "Example" in shown[name], name
-        assert f"ccs {name} " in shown[name], name
+def test_every_command_has_an_example_that_it_would_take():
+    for path, command in [((), command_line), *commands()]:
+        name = " ".join(("ccs", *path))
+        _, _, examples = f"{command.help}{command.epilog or ''}".partition("Example")
+        lines = [line.strip() for line in examples.replace("\\\n", " ").splitlines()]
+        lines = [re.sub(r"^.*\$\((.*)\).*$", r"\1", line) for line in lines]
+        lines = [line for line in lines if re.match(r"([A-Z_]+=\S+ )?ccs ", line)]
+        assert any(name in line for line in lines), name
+        for line in lines:
+            parse(line)
 
 
 def test_help_is_there_for_h_and_for_nothing_and_tells_the_exit_codes(ccs):

@@ -6,6 +6,7 @@ import json
 import subprocess
 from datetime import UTC, datetime, timedelta
 
+import click
 import pytest
 from terminal import Terminal
 
@@ -100,7 +101,8 @@ def test_a_list_fits_a_terminal_of_eighty_columns(ccs):
     ccs.save("runs", recorded(1, **fields, reason="replaced", duration=4000))
     terminal = Terminal(ccs, "runs", "list", COLUMNS="80")
     assert terminal.end() == 0
-    lines = terminal.shown.splitlines()
+    assert "\x1b[33mcancelled" in terminal.shown
+    lines = click.unstyle(terminal.shown).splitlines()
     assert len(lines) == 3
     assert max(map(len, lines)) <= 80
     assert "11-01 10:00" in lines[-1]

@@ -25,21 +25,6 @@ EXPECTED = [
     (r"(cli )?(gui|server|daemon|node|nodes|stats)\b", 8, "a part that comes later"),
     (r"cli \w+ delete <[\w-]+>$", 2, "it would ask, and there is nobody to answer"),
 ]
-# What ccs does not have yet. Each of these is refused as unknown (2); whoever adds one strikes it
-# out here.
-COMING = {
-    "debug tasks",
-    "debug task <id>",
-    "debug runs",
-    "debug runs -n 20",
-    "debug run <id>",
-    "debug logs",
-    "debug log <run-id>",
-    "debug profiles",
-    "debug env <profile>",
-    "debug settings",
-    "debug options",
-}
 WORDS = {
     "<url>": "https://queue.example",
     "<arn>": "arn:aws:sns:1",
@@ -135,7 +120,7 @@ PIPED = [line for line in LINES if "|" in line or " > " in line]
 PLAIN = [line.removeprefix(NAME).strip() for line in LINES if line not in PIPED]
 
 
-@pytest.mark.parametrize("words", [one for one in PLAIN if one not in COMING])
+@pytest.mark.parametrize("words", PLAIN)
 def test_a_line_of_the_documents_runs_as_written(words, used, inside):
     program, ids = used
     done = inside(program, *shlex.split(filled(words, ids)))
@@ -160,13 +145,6 @@ def test_a_pipeline_of_the_documents_runs_as_written(line, name, used):
         assert enabled.pop(ids["tasks"]) is False and all(enabled.values())
     elif "jq" in line:
         assert done.stdout.strip() in (ids["jobs"], ids["tasks"])
-
-
-@pytest.mark.parametrize("words", sorted(COMING))
-def test_what_is_said_to_come_has_not_come(words, used, inside):
-    assert words in PLAIN
-    program, ids = used
-    assert inside(program, *shlex.split(filled(words, ids))).code == 2
 
 
 def test_the_word_cli_may_stand_once_and_has_the_same_commands(shared, inside):
