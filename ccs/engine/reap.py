@@ -25,6 +25,7 @@ from ccs.claude.values import parse
 from ccs.engine import learn, settle
 from ccs.engine.spare import spared
 from ccs.engine.steps import settle_job
+from ccs.errors import InvalidInput
 from ccs.host import process
 from ccs.model.run import Run
 from ccs.store import atomic
@@ -103,12 +104,20 @@ def _look_at(store: Store, run: Run, now: datetime, found: Reaped) -> None:
             found.alive.add(run.id)
             _end_what_commits_for_ever(rundir, run, now)
             return
-        if rundir.outcome() is None:
+        if not _fits(run, rundir.outcome()):
             if process.signal_carriers(run.id, process.KILL):
                 return  # still dying; the lock is free, so the next tick comes back to it
             rundir.write_outcome(_judged(store, run, rundir, now))
         found.following += settle.merge(store.home, rundir, run.id, now)
         found.settled.append(run.id)
+
+
+def _fits(run: Run, outcome: dict[str, Any] | None) -> bool:
+    """Whether it makes a run that can be read. One that a hand has damaged says nothing."""
+    try:
+        return outcome is not None and not Run.checked({**run.record(), **outcome}).unfinished
+    except InvalidInput:
+        return False
 
 
 def _end_what_commits_for_ever(rundir: RunDir, run: Run, now: datetime) -> None:

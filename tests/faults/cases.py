@@ -411,6 +411,12 @@ READING = {
     "jobs worktree path": "jobs worktree path {job}",
     "jobs worktree prune": "jobs worktree prune",
     "jobs worktree remove": "jobs worktree remove {job}",
+    # What they change is the system's; here they only look at it.
+    "install": "install --dry-run --backend cron",
+    "uninstall": "uninstall --dry-run",
+    "status": "status",
+    "completion": "completion bash",
+    "help": "help exit-codes",
     "tasks get": "tasks get {task}",
     "tasks list": "tasks list",
     "runs attach": "runs attach {run}",

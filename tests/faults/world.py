@@ -70,11 +70,13 @@ class World:
     def ok(self, *words: str, **how: Any) -> str:
         done = self(*words, **how)
         assert done.code == 0, f"ccs {' '.join(words)}: {done.code}\n{done.out}"
-        return done.out.strip().splitlines()[-1] if done.out.strip() else ""
+        return done.out.strip()
 
     def named(self, name: str, *words: str) -> str:
         """Makes something and remembers its id by this name."""
-        self.ids[name] = self.ok(*words, "-q")
+        lines = self.ok(*words, "-q").splitlines()
+        # Words to people stand beside it.
+        self.ids[name] = next(one for one in lines if _ID.fullmatch(one))
         return self.ids[name]
 
     # The store ----------------------------------------------------------------
