@@ -131,6 +131,10 @@ class Ticks:
         self.store.runs.put(began)
         return found
 
+    def release(self, run_id: str) -> None:
+        """Its supervisor is gone, and said nothing."""
+        self._locks.pop(run_id).release()
+
     def end(
         self,
         run_id: str,

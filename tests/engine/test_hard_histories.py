@@ -6,14 +6,18 @@ from __future__ import annotations
 import json
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from histories import at, job, run, task, uid
 
+from ccs import instant
 from ccs.engine import jobs, runs, settle
 from ccs.engine.tick import tick
 from ccs.errors import Conflict, InvalidInput
+from ccs.host import process
 from ccs.model import key
+from ccs.store import atomic
 
 
 def edit(store, name, change):
@@ -289,3 +293,50 @@ def test_merging_twice_is_merging_once(store, ticks):
     rundir.write_outcome({"status": "failed", "reason": "error"})
     settle.merge(store.home, rundir, run_id, at("20 10:20"))
     assert store.runs.get(run_id).status == "success"
+
+
+@pytest.mark.parametrize(("minutes", "ended"), [(5, []), (30, [process.KILL])])
+def test_a_hook_that_hangs_without_its_supervisor_is_ended_at_last(
+    store, ticks, monkeypatch, minutes, ended
+):
+    """git holds the run's lock while it commits, and its outcome is there already."""
+    store.tasks.put(task(1))
+    (run_id,) = ticks.tick("20 10:15").launched
+    ticks.begin(run_id)
+    gone = {"status": "success", "reason": None, "end_time": instant.text(ticks.now)}
+    store.rundir(run_id).write_outcome(gone)
+    sent = []
+    monkeypatch.setattr(process, "is_alive", lambda owner: False)
+    monkeypatch.setattr(process, "signal_carriers", lambda _, number: sent.append(number) or [])
+    ticks.tick(ticks.now + timedelta(minutes=minutes))
+    assert sent == ended
+    assert store.runs.get(run_id).status == "running"
+
+
+@pytest.mark.parametrize("damage", [{"status": 0}, {"status": "running"}, {"reason": []}, None])
+def test_an_outcome_that_a_hand_has_damaged_leaves_a_lost_run(store, ticks, monkeypatch, damage):
+    store.tasks.put(task(1))
+    (run_id,) = ticks.tick("20 10:15").launched
+    ticks.begin(run_id)
+    rundir = store.rundir(run_id)
+    rundir.write_outcome({"status": "success", "reason": None, **(damage or {})})
+    if damage is None:
+        (store.home.path / Path("runs") / run_id / "outcome.json").write_text('["success"]')
+    ticks.release(run_id)
+    monkeypatch.setattr(process, "is_alive", lambda owner: False)
+    ticks.tick("20 10:16")
+    found = store.runs.get(run_id)
+    assert (found.status, found.reason) == ("lost", "crash")
+
+
+def test_a_run_lost_in_a_worktree_is_gone_on_with_there(store, ticks, monkeypatch):
+    """Its record was made before the tree was."""
+    store.tasks.put(task(1))
+    (run_id,) = ticks.tick("20 10:15").launched
+    ticks.begin(run_id)
+    store.runs.put(store.runs.get(run_id).changed(worktree="x-1", cwd="/repo"))
+    atomic.write(store.home.tree_before(run_id), b'{"cwd": "/repo/trees/x-1"}')
+    ticks.release(run_id)
+    monkeypatch.setattr(process, "is_alive", lambda owner: False)
+    ticks.tick("20 10:16")
+    assert store.runs.get(run_id).cwd == "/repo/trees/x-1"
