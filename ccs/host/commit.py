@@ -83,7 +83,7 @@ class _One:
         index = os.path.join(self.repo.git_dir, f"ccs-index-{os.getpid()}")
         follow, own = f"{index}.follow", {_INDEX: index}
         try:
-            _like_head(git, self.repo, index)
+            _like(git, self.repo, self.before, index)
             listed = b"".join(path + b"\0" for path in sorted(self.chosen))
             add = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
             git.ask(*add, given=listed, seconds=LONG_SECONDS, variables=own)
@@ -164,7 +164,7 @@ def _makes_way(path: bytes, chosen: set[bytes]) -> bool:
     return any(one.startswith(path + b"/") or path.startswith(one + b"/") for one in chosen)
 
 
-def _like_head(git: Git, repo: Repository, index: str) -> None:
+def _like(git: Git, repo: Repository, head: str | None, index: str) -> None:
     """A copy of the user's index, so that git need not read every file again, less what is
     staged."""
     standing = os.path.join(repo.git_dir, "index")
@@ -177,7 +177,7 @@ def _like_head(git: Git, repo: Repository, index: str) -> None:
         os.utime(index, ns=(written, written))
     except FileNotFoundError:
         git.ask("read-tree", "--empty", variables={_INDEX: index})
-    staged = _staged(git, commit_of(git, "HEAD"), {_INDEX: index})
+    staged = _staged(git, head, {_INDEX: index})
     entries = [_entry(fields[0], fields[2], path) for fields, path in staged]
     if entries:
         _put(git, entries, {_INDEX: index})
