@@ -13,7 +13,7 @@ from ccs.engine import owe
 from ccs.errors import CcsError, LockTimeout
 from ccs.host import process
 from ccs.schedule.admission import held_reason
-from ccs.store import atomic
+from ccs.store import atomic, sealed
 from ccs.store.home import Home
 from ccs.store.ledger import Ledger
 from ccs.store.lock import STORE_TIMEOUT, Lock
@@ -25,10 +25,14 @@ from ccs.usage.window import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from typing import Any
 
     Record = dict[str, Any]
+
+
+_OVER = ("success", "failed", "cancelled", "limited", "skipped", "lost")
 
 
 def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: datetime) -> bool:
@@ -41,7 +45,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
     with Lock(home.store_lock) as lock:
         try:
             lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
-            content = runs.read()
+            content = runs.read_some(unfinished_or(asked["run"]))
             run = next((one for one in content.records if one["id"] == asked["run"]), None)
             if run is None or not _admitted(home, rundir, run, asked, content.records, now):
                 rundir.forget_starts()  # left in order: this start does not count against the run
@@ -49,7 +53,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
             if withheld is not None:
                 rundir.forget_starts()
                 run.update(held_reason="approval", not_before=None, unapproved=withheld)
-                runs.write(content, content.records)
+                runs.change(content, [(run, run)])
                 return False
             if not rundir.mark_started(process.identity(os.getpid())):
                 return False
@@ -65,11 +69,18 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
         run.update(max_budget_usd=asked["max_budget_usd"], worktree=asked["place"]["worktree"])
         owe.started(home, run, asked, now)
         try:
-            runs.write(content, content.records)
+            runs.change(content, [(run, run)])
         except (CcsError, OSError):
             rundir.unmark()
             return False
     return True
+
+
+def unfinished_or(run_id: str) -> Callable[[bytes], bool]:
+    """The text of this run, and of those that are not plainly over."""
+    this = sealed.mentions(run_id)
+    over = [f'\n      "status": "{status}"'.encode() for status in _OVER]
+    return lambda text: this(text) or not any(one in text for one in over)
 
 
 def _admitted(

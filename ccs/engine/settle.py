@@ -11,7 +11,7 @@ import json
 
 from ccs import instant
 from ccs.engine import breaker, learn, owe, park, retry
-from ccs.store import atomic
+from ccs.store import atomic, sealed
 from ccs.store.home import Home
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
@@ -20,6 +20,7 @@ from ccs.usage.parking import ALARM_AFTER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from typing import Any
 
@@ -53,7 +54,7 @@ def _record(
     with Lock(home.store_lock) as lock:
         lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
         runs = Records(home.collection("runs"), "runs")
-        content = runs.read()
+        content = runs.read_some(sealed.mentions(run_id))
         run = next((one for one in content.records if one["id"] == run_id), None)
         if run is None or run.get("status", "upcoming") not in of:
             return []
@@ -61,6 +62,8 @@ def _record(
         run["end_time"] = ended.get("end_time") or instant.text(now)
         asked = as_it_ran(home, run_id)
         again = _again(home, run, asked, now) if goes_on else None
+        content.want(_concerning(run))
+        standing = list(content.records)
         if again is not None:
             content.add(again)
         else:
@@ -70,14 +73,20 @@ def _record(
             from ccs.engine import steps  # the models come in only now, and only for a job
 
             following = steps.following(home, run, content, now)
-        fresh = {one["id"]: one for one in following}
         told = _last_word(run, content.records)
         owe.ended(home, told, asked, again, now)  # before the record: see there
-        runs.write(
-            content,
-            [fresh.pop(one["id"], one) for one in content.records] + list(fresh.values()),
-        )
+        fresh = {one["id"]: one for one in (run, again, *following) if one is not None}
+        instead = [(one, fresh.pop(one["id"])) for one in standing if one["id"] in fresh]
+        runs.change(content, instead, [*fresh.values()])
     return [one["id"] for one in following if one["status"] == "upcoming"]
+
+
+def _concerning(run: Record) -> Callable[[bytes], bool]:
+    """The texts of those that what follows from its end depends on."""
+    if run.get("job_run"):
+        return lambda text: True
+    failed = run["status"] in ("failed", "lost")
+    return sealed.mentions(run.get("retry_of"), run.get("task_id") if failed else None)
 
 
 def _last_word(run: Record, runs: list[Record]) -> Record:

@@ -84,15 +84,16 @@ def _chunks(fd: int) -> Iterator[bytes]:
         yield chunk
 
 
-def write(path: str, content: bytes, durable: bool = True) -> Stamp:
+def write(path: str, content: bytes, durable: bool = True, previous: str = "") -> Stamp:
     """Replaces `path`. `durable=False` skips the fsyncs, for what can be rebuilt.
 
+    `previous`: the name by which the version that stood there is kept.
     Raises BrokenStore for a link, which a rename would replace and its target keep the old.
     """
     if os.path.islink(path):
         raise foreign(path, os.lstat(path).st_mode)
-    directory, name = os.path.split(path)
-    draft = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    directory = os.path.dirname(path)
+    draft = _draft(path)
     fd = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
@@ -102,6 +103,8 @@ def write(path: str, content: bytes, durable: bool = True) -> Stamp:
             written = stamp(os.fstat(fd))
         finally:
             os.close(fd)
+        if previous:
+            _keep(path, previous)
         _replace(draft, path)
     except BaseException:
         _unlink(draft)
@@ -109,6 +112,35 @@ def write(path: str, content: bytes, durable: bool = True) -> Stamp:
     if durable:
         flush_directory(directory)
     return written
+
+
+def _draft(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+
+
+def _keep(path: str, previous: str) -> None:
+    """Gives what stands at `path` its second name, for the moment until it loses the first.
+
+    It is on disk already, so that this costs no write and no flush.
+    """
+    draft = _draft(previous)
+    try:
+        os.link(path, draft, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    except (OSError, NotImplementedError):
+        # Not every file system has links; whatever else is wrong, the copy meets it as well.
+        found = read(path)
+        if found is not None:
+            write(previous, found[0])
+        return
+    try:
+        _replace(draft, previous)
+    finally:
+        # Kept before, by a writer that was killed: between two names of one file, rename does
+        # nothing (https://pubs.opengroup.org/onlinepubs/9699919799/functions/rename.html).
+        _unlink(draft)
 
 
 def sweep(path: str) -> None:

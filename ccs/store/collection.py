@@ -128,14 +128,17 @@ class Collection(Generic[R]):
         for problem in reading.problems:
             if problem.id in fresh and problem.id not in reading.by_id:
                 raise BrokenStore(str(problem), "mend it by hand, or take it out of the file")
-        used = {id(entry): record_id for record_id, entry in reading.raw.items()}
-        records = [fresh.pop(used.get(id(entry), ""), entry) for entry in content.records]
-        self.file.write(content, records + list(fresh.values()))
+        instead = [
+            (entry, fresh.pop(record_id))
+            for record_id, entry in reading.raw.items()
+            if record_id in fresh
+        ]
+        self.file.change(content, instead, [*fresh.values()])
 
     def remove(self, ids: Iterable[str]) -> None:
         gone = set(ids)
         content = self.file.read()
-        self.file.write(content, [one for one in content.records if one["id"] not in gone])
+        self.file.change(content, [(one, None) for one in content.records if one["id"] in gone])
 
 
 def choose(records: Iterable[R], reference: str, noun: str) -> R:

@@ -229,13 +229,29 @@ def open_file(path: str, flags: int) -> int:
 def _check_file(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise foreign(path, status.st_mode)
-    if status.st_nlink > 1:
+    if status.st_nlink > 1 and status.st_nlink > _own_names(path, status):
         # Whoever made the other name may have kept the right to write, or tricks us into writing
         # what is not ours.
         raise BrokenStore(
             f"{path} has a second name elsewhere, by which it could be changed", _own_copy(path)
         )
     _check_owner(status, path)
+
+
+def _own_names(path: str, status: os.stat_result) -> int:
+    """How many names it has by ccs itself: a writer that was killed as it kept the version before
+    (`atomic.write`) leaves it with two.
+    """
+    directory, name = os.path.split(path)
+    name = name.removesuffix(".prev")
+    with os.scandir(directory) as entries:
+        mine = [
+            one
+            for one in entries
+            if one.name in (name, name + ".prev")
+            or (one.name.startswith(f".{name}.prev.") and one.name.endswith(".tmp"))
+        ]
+        return sum(os.path.samestat(one.stat(follow_symlinks=False), status) for one in mine)
 
 
 def _check_owner(status: os.stat_result, path: str) -> None:

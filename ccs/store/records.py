@@ -13,11 +13,12 @@ import json
 import os
 
 from ccs.errors import BrokenStore
-from ccs.store import atomic
+from ccs.store import atomic, sealed
 from ccs.store.home import FORMAT, open_file, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     Record = dict[str, Any]
@@ -29,10 +30,20 @@ _CONTAINERS = frozenset((dict, list))
 _DEEPEST = 60
 
 
-class Content:
-    """A file as it was read: what is in it and the stamp to recognise a change by."""
+# What people do not edit as a rule; there a checksum says what ccs itself has left.
+_SEALED = ("runs",)
 
-    __slots__ = ("damaged", "entries", "envelope", "newer", "raw", "records", "stamp")
+
+class Content:
+    """A file as it was read: what is in it and the stamp to recognise a change by.
+
+    `texts`: of each entry of a file that is as ccs left it, `places`: where among them each of the
+    `entries` stands that have been read.
+    """
+
+    __slots__ = (
+        *("damaged", "entries", "envelope", "newer", "places", "raw", "records", "stamp", "texts"),
+    )
 
     def __init__(self, raw: bytes, stamp: atomic.Stamp | None) -> None:
         self.raw = raw
@@ -42,10 +53,24 @@ class Content:
         self.records: list[Record] = []
         self.damaged: list[Any] = []
         self.newer = False
+        self.texts: list[bytes] | None = None
+        self.places: list[int] = []
 
     def add(self, record: Record) -> None:
         self.entries.append(record)
         self.records.append(record)
+
+    def want(self, wanted: Callable[[bytes], bool]) -> None:
+        """Reads those whose text is wanted, unless they have been."""
+        if self.texts is None or len(self.places) == len(self.texts):
+            return
+        known = dict(zip(self.places, self.records, strict=True))
+        for place, text in enumerate(self.texts):
+            if place not in known and wanted(text):
+                known[place] = sealed.record(text)
+        self.places = sorted(known)
+        self.entries = [known[place] for place in self.places]
+        self.records = list(self.entries)
 
 
 class Records:
@@ -63,11 +88,13 @@ class Records:
             return Content(b"", None)
         content = Content(*found)
         document = parse(content.raw, self.path)
+        content.texts = sealed.texts(content.raw, self.name)
         if isinstance(document, list):  # format 0: the prior system's bare list
             content.entries = document
         elif isinstance(document, dict) and isinstance(document.get(self.name), list):
             content.entries = document.pop(self.name)
             content.envelope = document
+            document.pop(sealed.KEY, None)
             content.newer = is_newer(document)
         else:
             raise BrokenStore(
@@ -80,19 +107,65 @@ class Records:
                 content.records.append(entry)
             else:
                 content.damaged.append(entry)
+        if content.texts is not None:
+            content.places = list(range(len(content.texts)))
+        return content
+
+    def read_some(self, wanted: Callable[[bytes], bool]) -> Content:
+        """Of a file that is as ccs left it only the records whose text is wanted, more of them by
+        `Content.want`; of any other file all. Raises BrokenStore, OSError.
+        """
+        found = atomic.read(self.path)
+        texts = sealed.texts(found[0], self.name) if found else None
+        if found is None or texts is None:
+            return self.read()
+        content = Content(*found)
+        content.texts = texts
+        content.want(wanted)
         return content
 
     def write(self, content: Content, records: list[Record]) -> atomic.Stamp:
-        """Replaces the file and keeps what it held as `.prev`. Raises BrokenStore, OSError."""
+        """Replaces the file and keeps what it held as `.prev`. Raises BrokenStore, OSError.
+
+        `records`: all that it is to hold, so that the content must have been read whole.
+        """
+        envelope = {"format": FORMAT, **content.envelope}
+        if self.name in _SEALED and records and not content.damaged and len(envelope) == 1:
+            return self.replace(content, sealed.seal(self.name, map(sealed.text, records)))
+        envelope[self.name] = [*records, *content.damaged]
+        return self.replace(content, encode(envelope))
+
+    def change(
+        self,
+        content: Content,
+        instead: Sequence[tuple[Record, Record | None]],
+        added: Sequence[Record] = (),
+    ) -> atomic.Stamp:
+        """Replaces single records of what was read, None: by nothing. The others stay as they
+        stand, read or not. Raises BrokenStore, OSError.
+        """
+        following = {id(old): new for old, new in instead}
+        if content.texts is None:
+            records = [following.get(id(one), one) for one in content.records]
+            return self.write(content, [one for one in records if one is not None] + [*added])
+        texts: list[bytes | None] = [*content.texts]
+        for place, entry in zip(content.places, content.entries, strict=False):
+            if id(entry) in following:
+                new = following[id(entry)]
+                texts[place] = None if new is None else sealed.text(new)
+        left = [one for one in texts if one is not None] + [sealed.text(one) for one in added]
+        if not left:
+            return self.replace(content, encode({"format": FORMAT, self.name: []}))
+        return self.replace(content, sealed.seal(self.name, left))
+
+    def replace(self, content: Content, text: bytes) -> atomic.Stamp:
+        """The same with the text of the whole file."""
         if content.newer:
             raise too_new(self.path)
         atomic.sweep(self.path)
-        if content.raw:
-            if content.raw.lstrip()[:1] == b"[":
-                atomic.write(self.path + ".format-0", content.raw)
-            atomic.write(self.path + ".prev", content.raw)
-        document = {"format": FORMAT, **content.envelope, self.name: [*records, *content.damaged]}
-        return atomic.write(self.path, encode(document))
+        if content.raw.lstrip()[:1] == b"[":
+            atomic.write(self.path + ".format-0", content.raw)
+        return atomic.write(self.path, text, previous=self.path + ".prev" if content.raw else "")
 
     def _refuse_if_lost(self) -> None:
         """An absent file beside its own previous copy was removed or lost, it was never empty."""

@@ -116,8 +116,9 @@ class Store:
             standing = _document(found[0], path)
             if records.is_newer(standing):
                 raise records.too_new(path)
-            atomic.write(path + (".prev" if "format" in standing else ".format-0"), found[0])
-        atomic.write(path, records.encode({"format": FORMAT, **fields}))
+            if "format" not in standing:
+                atomic.write(path + ".format-0", found[0])
+        atomic.write(path, records.encode({"format": FORMAT, **fields}), previous=path + ".prev")
 
     def begin_anew(self, task: Task) -> None:
         """A new schedule, or one enabled again: what was decided before counts no more.
@@ -210,7 +211,9 @@ class Store:
             return
         self.history.append([run.record() for run in leaving])
         gone = {run.id for run in leaving}
-        self.runs.file.write(content, [one for one in content.records if one["id"] not in gone])
+        self.runs.file.change(
+            content, [(one, None) for one in content.records if one["id"] in gone]
+        )
 
     def forget_runs(self, runs: list[Run]) -> None:
         """Deletes finished runs, remembering their ids. Called under the store lock."""

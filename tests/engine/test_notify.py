@@ -120,7 +120,7 @@ def test_killed_between_owing_and_the_record_it_is_still_told_once(world, monkey
     run_id = launched(world)
     world.ticks.begin(run_id)
     world.ticks.end(run_id, "failed", "error", merged=False)
-    real = Records.write
+    real = Records.replace
 
     def killed(self: Records, *words: Any) -> Any:
         if self.name == "runs":
@@ -128,7 +128,7 @@ def test_killed_between_owing_and_the_record_it_is_still_told_once(world, monkey
         return real(self, *words)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Records, "write", killed)
+        patch.setattr(Records, "replace", killed)
         with pytest.raises(OSError, match="killed here"):
             settle.merge(world.store.home, world.store.rundir(run_id), run_id, world.ticks.now)
     assert world.store.runs.get(run_id).status == "running"

@@ -181,14 +181,14 @@ class TestBreaker:
         [run_id] = night.tick("20 10:15").launched
         assert night.started(run_id)
         night.end(run_id, "failed", "error", merged=False, message="no")
-        write = Records.write
+        write = Records.replace
 
         def killed(records, *words):
             write(records, *words)
             if records.path == night.store.home.collection("tasks"):
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(Records, "write", killed)
+        monkeypatch.setattr(Records, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             night.tick("20 10:20")
         monkeypatch.undo()

@@ -195,8 +195,8 @@ class Disk:
 
     def _renamed(self, old: str, new: str) -> bool:
         inode = self.names.get(old)
-        if inode is None:
-            return False
+        if inode is None or self.names.get(new) is inode:
+            return False  # two names of one file: nothing happens
         if inode.synced != inode.content:
             self.unflushed_renames.append(new)
         return self._change(new, {old: None, new: inode})

@@ -318,14 +318,14 @@ def test_what_is_no_plain_file_is_refused(kind, shared, inside, tmp_path):
 KILLED = """
 import os, signal, sys
 from ccs.store import records
-count, inner = int(sys.argv.pop(1)), records.Records.write
+count, inner = int(sys.argv.pop(1)), records.Records.replace
 def write(self, *words):
     global count
     count -= 1
     if count < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return inner(self, *words)
-records.Records.write = write
+records.Records.replace = write
 from ccs.cli.main import main
 sys.argv[0] = "ccs"
 main()

@@ -255,7 +255,7 @@ def dying(inner):
             os.kill(os.getpid(), signal.SIGKILL)
         return inner(*words, **more)
     return call
-records.Records.write = dying(records.Records.write)
+records.Records.replace = dying(records.Records.replace)
 atomic.append = dying(atomic.append)
 from ccs.cli.main import main
 sys.argv[0] = "ccs"

@@ -1,0 +1,79 @@
+"""The text of a file of records that ccs alone writes: one record after the other, and a checksum.
+
+    {
+      "format": 1,
+      "crc32": "89abcdef",
+      "runs": [
+        {
+          "id": "...",
+          ...
+        },
+        ...
+      ]
+    }
+
+The checksum is that of all that follows it. While it fits, the file is as ccs left it: whole, and
+of this layout, so that a record can stay as it is without being read, and another one be changed
+alone. Whatever else stands there, edited by hand or by another program, is for the parser. Lean.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import crc32
+
+from ccs.store.home import FORMAT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+KEY = "crc32"
+_HEAD = f'{{\n  "format": {FORMAT},\n  "{KEY}": "'.encode()
+_BETWEEN = b"\n    },\n    {\n"
+_TAIL = b"\n    }\n  ]\n}\n"
+_DIGITS = 8
+
+
+def text(record: dict[str, Any]) -> bytes:
+    """A record as it stands between its braces. Raises ValueError for what is no JSON."""
+    whole = json.dumps(record, indent=2, ensure_ascii=True, allow_nan=False)
+    # A line break within a string is written as \n, so each of these begins a line.
+    return ("    " + whole[2:-2].replace("\n", "\n    ")).encode()
+
+
+def seal(name: str, texts: Iterable[bytes]) -> bytes:
+    """The file of at least one record."""
+    rest = _start(name) + _BETWEEN.join(texts) + _TAIL
+    return b"".join((_HEAD, _digest(rest), rest))
+
+
+def texts(raw: bytes, name: str) -> list[bytes] | None:
+    """Of each record in a file that is as ccs left it; None for any other file."""
+    at = len(_HEAD) + _DIGITS
+    start = _start(name)
+    if not (raw.startswith(_HEAD) and raw.startswith(start, at) and raw.endswith(_TAIL)):
+        return None
+    if _digest(memoryview(raw)[at:]) != raw[len(_HEAD) : at]:
+        return None
+    return raw[at + len(start) : -len(_TAIL)].split(_BETWEEN)
+
+
+def record(text: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(b"".join((b"{", text, b"}")))
+    return found
+
+
+def mentions(*words: str | None) -> Callable[[bytes], bool]:
+    """Whether one of these, ASCII and no part of another word, stands in a text."""
+    wanted = [f'"{word}"'.encode() for word in words if word]
+    return lambda text: any(word in text for word in wanted)
+
+
+def _start(name: str) -> bytes:
+    return f'",\n  "{name}": [\n    {{\n'.encode()
+
+
+def _digest(rest: bytes | memoryview) -> bytes:
+    return b"%08x" % crc32(rest)
