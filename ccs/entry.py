@@ -22,8 +22,10 @@ def main() -> None:
         _tick(words[2] if words[1:] else None)
     elif words in (["--version"], ["-V"]) and sys.stdout is not None:
         sys.stdout.write(f"ccs, version {__version__}\n")  # as the commands would
-    elif words[:1] == ["supervise"] and words[1:2] and words[2:] in ([], ["--in-session"]):
-        _supervise(words[1], in_session=len(words) == 3)
+    elif words[:1] == ["supervise"] and words[2:] == ["--in-session"]:
+        _supervise([words[1]], in_session=True)
+    elif words[:1] == ["supervise"] and words[1:] and not words[1].startswith("-"):
+        _supervise(words[1:], in_session=False)
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])
     elif words[:1] == ["sight"] and len(words) == 2:
@@ -91,17 +93,21 @@ def _leave_directory() -> None:
         os.chdir("/")
 
 
-def _supervise(run_id: str, in_session: bool) -> None:
+def _supervise(run_ids: list[str], in_session: bool) -> None:
     import time
     from datetime import UTC, datetime
 
     from ccs.engine.clock import Clock
     from ccs.engine.supervise import supervise, supervise_in_session
+    from ccs.host import process
     from ccs.store.home import Home
 
     os.umask(0o077)
     home = Home.of(os.environ)
     _leave_directory()
+    run_id = run_ids[0] if len(run_ids) == 1 else process.each_its_own(run_ids)
+    if run_id is None:
+        return
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
     try:
         if in_session:

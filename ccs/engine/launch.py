@@ -8,9 +8,9 @@ is cut off in between leaves a recorded run without a start mark, which the next
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from ccs.claude import command
 from ccs.engine import place, settle
@@ -34,13 +34,17 @@ from ccs.usage.gate import Hold, model_for
 MOST_STARTS = 5
 
 
-Spawn = Callable[[str, str, Mapping[str, str]], None]
+# Of one program that starts several supervisors, so that none of them waits for long.
+_MOST_TOGETHER = 32
+
+Spawn = Callable[[str, Sequence[str], Mapping[str, str]], None]
+R = TypeVar("R")
 
 
 class Launcher:
     """Reads what launching needs once and starts any number of runs with it.
 
-    `spawn` starts a supervisor; a simulation starts none.
+    `spawn` starts supervisors; a simulation starts none.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class Launcher:
         spawn: Spawn | None = None,
         tasks: Tasks | None = None,
     ) -> None:
-        self.spawn = spawn or spawn_supervisor
+        self._spawn = spawn or spawn_supervisors
         self.store = store
         self.now = now
         self.environment = environment
@@ -62,20 +66,32 @@ class Launcher:
 
     def start(self, run: Run) -> None:
         """Starts a supervisor for a recorded run. Raises OSError, BrokenStore."""
+        if self.prepare(run):
+            self.spawn([run.id])
+
+    def spawn(self, run_ids: Sequence[str]) -> None:
+        """Starts the supervisors of runs that are prepared. Raises OSError."""
+        if run_ids:
+            self._spawn(self.store.home.path, run_ids, self.environment)
+
+    def prepare(self, run: Run) -> bool:
+        """Writes what its supervisor is to know; whether there is to be one. Raises OSError,
+        BrokenStore.
+        """
         rundir = self.store.rundir(run.id)
         rundir.make()
         task = self.task_of(run)
         if task is None:
             self._give_up(run, rundir, "the task as it ran before is not known any more")
-            return
+            return False
         if rundir.starts() >= MOST_STARTS:
             words = f"{MOST_STARTS} supervisors ended before they could start the client"
             self._give_up(run, rundir, words)
-            return
+            return False
         as_run = records.encode(self._as_it_will_run(run, task))
         atomic.write(self.store.home.as_run(run.id), as_run)
         rundir.count_start()
-        self.spawn(self.store.home.path, run.id, self.environment)
+        return True
 
     def hold(self, run: Run, runs: Sequence[Run]) -> Hold | None:
         """Why its hours or its account do not let it start now, beside these runs. What it may
@@ -186,8 +202,20 @@ def refusal(task: Task, environment: Mapping[str, str]) -> str | None:
     return None
 
 
-def spawn_supervisor(home: str, run_id: str, environment: Mapping[str, str]) -> None:
-    start_ccs(home, ["supervise", run_id], environment)
+def batches(runs: Sequence[R]) -> Iterator[Sequence[R]]:
+    """Each twice as large as the one before: the first starts at once, and of many few wait for
+    a program to be loaded that loads as slowly for one as for all of them.
+    """
+    at, size = 0, 1
+    while at < len(runs):
+        yield runs[at : at + size]
+        at, size = at + size, min(2 * size, _MOST_TOGETHER)
+
+
+def spawn_supervisors(home: str, run_ids: Sequence[str], environment: Mapping[str, str]) -> None:
+    together = [run_ids] if hasattr(os, "fork") else [[one] for one in run_ids]
+    for some in together:
+        start_ccs(home, ["supervise", *some], environment)
 
 
 def start_ccs(home: str, words: list[str], environment: Mapping[str, str]) -> None:

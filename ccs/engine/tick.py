@@ -14,12 +14,12 @@ without a start mark is started, a slot without a cursor finds its record by id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ccs import __version__, instant
 from ccs.engine import notify, sight, steps, tidy, watch
-from ccs.engine.launch import Launcher, Spawn
+from ccs.engine.launch import Launcher, Spawn, batches
 from ccs.engine.look import Look
 from ccs.engine.reap import reap
 from ccs.engine.runs import ask_to_stop
@@ -117,9 +117,8 @@ class _Tick:
             if action.verb == "replace":
                 with spared(self.done.problems, f"run {action.run.id}"):
                     ask_to_stop(self.store, action.run, "replaced")
-        for action in actions:
-            if action.verb == "launch":
-                self._launch(launcher, action.run)
+        for some in batches([action.run for action in actions if action.verb == "launch"]):
+            self._launch(launcher, some)
         self._start_scans(launcher)
         self._tidy(launcher)
         self._write_agenda(launcher, look, self._notify(launcher))
@@ -196,10 +195,15 @@ class _Tick:
         if content.stamp == look.cursors_stamp:  # else they were changed after they were looked at
             look.cursors_stamp = written
 
-    def _launch(self, launcher: Launcher, run: Run) -> None:
-        with spared(self.done.problems, f"run {run.id} could not be started"):
-            launcher.start(run)
-            self.done.launched.append(run.id)
+    def _launch(self, launcher: Launcher, runs: Sequence[Run]) -> None:
+        prepared = []
+        for run in runs:
+            with spared(self.done.problems, f"run {run.id} could not be started"):
+                if launcher.prepare(run):
+                    prepared.append(run.id)
+        with spared(self.done.problems, f"runs {', '.join(prepared)} could not be started"):
+            launcher.spawn(prepared)
+            self.done.launched += prepared
 
     def _start_scans(self, launcher: Launcher) -> None:
         for task in launcher.tasks.awake:

@@ -11,7 +11,7 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 # Put into the client's environment; every tool shell inherits it, whatever session it makes.
@@ -19,6 +19,24 @@ MARKER = "CCS_RUN_ID"
 TERM = signal.SIGTERM
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process
 _PROC = "/proc"
+
+
+def each_its_own(names: Sequence[str]) -> str | None:
+    """A process and a session for each of them, with what this one has loaded: its name there, None
+    in this one. Where the system allows no more of them the last ones get none.
+    """
+    import gc
+
+    gc.freeze()  # the collector would write to every page, and each would have a copy of its own
+    for name in names:
+        try:
+            pid = os.fork()
+        except OSError:
+            return None
+        if pid == 0:
+            os.setsid()
+            return name
+    return None
 
 
 def identity(pid: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
@@ -170,8 +170,8 @@ class Simulation:
         self._begin(moment)
         self._heed_stops(moment)
 
-    def _spawn(self, home: str, run_id: str, environment: Mapping[str, str]) -> None:
-        self._spawned.append(run_id)
+    def _spawn(self, home: str, run_ids: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._spawned += run_ids
 
     def _begin(self, moment: datetime) -> None:
         """What supervisors do when they may start their clients, but for mark and owner."""

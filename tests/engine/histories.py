@@ -7,6 +7,7 @@ supervisor's part on request through the same run directories a real one uses.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -86,12 +87,12 @@ class Ticks:
         self.launched: list[str] = []
         self.now = at("20 10:00")
         self._locks: dict[str, Lock] = {}
-        monkeypatch.setattr(launch, "spawn_supervisor", self._spawn)
+        monkeypatch.setattr(launch, "spawn_supervisors", self._spawn)
         # The owner of a played run is this very process; waking it would end the tests.
         monkeypatch.setattr(process, "wake", lambda owner: None)
 
-    def _spawn(self, home: str, run_id: str, environment: Any) -> None:
-        self.launched.append(run_id)
+    def _spawn(self, home: str, run_ids: Sequence[str], environment: Any) -> None:
+        self.launched += run_ids
 
     def tick(self, when: datetime | str) -> tick.Ticked:
         moment = at(when) if isinstance(when, str) else when

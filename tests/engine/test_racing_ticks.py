@@ -17,13 +17,14 @@ from ccs.host import process
 def test_two_ticks_together_never_launch_a_slot_twice(store, monkeypatch, tmp_path):
     ledger = tmp_path / "ledger"
 
-    def write_down(home, run_id, environment):
+    def write_down(home, run_ids, environment):
+        [run_id] = run_ids
         # As a supervisor does at once; a tick that comes after that must not start another.
         store.rundir(run_id).mark_started(process.identity(os.getppid()))
         with open(ledger, "a") as file:
             file.write(f"{run_id}\n")
 
-    monkeypatch.setattr(launch, "spawn_supervisor", write_down)
+    monkeypatch.setattr(launch, "spawn_supervisors", write_down)
     store.tasks.put(task(cron="* * * * *", overlap="allow"))
     store.write_settings(store.settings().changed(max_concurrent_tasks=1000))
     for minute in range(1, 51):

@@ -39,6 +39,7 @@ UNFINISHED = ("upcoming", "running")
 OWN_EXIT_CODES = {1, 2, 3, 4, 5, 6, 7, 8, 124}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SUM = re.compile(r'"crc32": "[0-9a-f]{8}"')  # of times and ids, too
 _SPAN = re.compile(r'"duration": [\d.]+')
 _PATIENCE = 20.0
 
@@ -137,7 +138,7 @@ class World:
 
     def normal(self, text: str) -> str:
         known = set(self.ids.values())
-        text = _SPAN.sub('"duration": S', _TIME.sub("TIME", text))
+        text = _SUM.sub('"crc32": SUM', _SPAN.sub('"duration": S', _TIME.sub("TIME", text)))
         return _ID.sub(lambda found: found[0] if found[0] in known else "ID", text)
 
     # Processes ----------------------------------------------------------------
