@@ -22,9 +22,9 @@ def main() -> None:
         _tick(words[2] if words[1:] else None)
     elif words in (["--version"], ["-V"]) and sys.stdout is not None:
         sys.stdout.write(f"ccs, version {__version__}\n")  # as the commands would
-    elif words[:1] == ["supervise"] and words[2:] == ["--in-session"]:
+    elif words[:1] == ["supervise"] and words[1:2] and words[2:] == ["--in-session"]:
         _supervise([words[1]], in_session=True)
-    elif words[:1] == ["supervise"] and words[1:] and not words[1].startswith("-"):
+    elif words[:1] == ["supervise"] and words[1:] and not any(w[:1] == "-" for w in words[1:]):
         _supervise(words[1:], in_session=False)
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])
@@ -100,25 +100,30 @@ def _supervise(run_ids: list[str], in_session: bool) -> None:
     from ccs.engine.clock import Clock
     from ccs.engine.supervise import supervise, supervise_in_session
     from ccs.host import process
+    from ccs.redact import redact, redacted
     from ccs.store.home import Home
 
     os.umask(0o077)
     home = Home.of(os.environ)
     _leave_directory()
-    run_id = run_ids[0] if len(run_ids) == 1 else process.each_its_own(run_ids)
-    if run_id is None:
+    if len(run_ids) > 1:
+        redact(b"")  # its expressions are compiled once for all of them
+        run_ids = process.each_its_own(run_ids)
+    if not run_ids:
         return
+    [run_id] = run_ids
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
     try:
         if in_session:
             supervise_in_session(home, run_id, clock)
         else:
             supervise(home, run_id, os.environ, clock)
+            # Taking apart what is shared with the others would copy it first.
+            os._exit(0)
     except Exception:
         # Nobody is there to see it: a supervisor has no terminal. The run's log is where one looks.
         import traceback
 
-        from ccs.redact import redacted
         from ccs.store.atomic import open_append
 
         words = f"-- the supervisor failed\n{redacted(traceback.format_exc())}"

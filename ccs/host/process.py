@@ -21,9 +21,9 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end 
 _PROC = "/proc"
 
 
-def each_its_own(names: Sequence[str]) -> str | None:
-    """A process and a session for each of them, with what this one has loaded: its name there, None
-    in this one. Where the system allows no more of them the last ones get none.
+def each_its_own(names: Sequence[str]) -> list[str]:
+    """A process and a session for each of them, with what this one has loaded: its name there,
+    nothing in this one. Where the system allows no more of them the last ones get none.
     """
     import gc
 
@@ -32,11 +32,11 @@ def each_its_own(names: Sequence[str]) -> str | None:
         try:
             pid = os.fork()
         except OSError:
-            return None
+            break
         if pid == 0:
             os.setsid()
-            return name
-    return None
+            return [name]
+    return []
 
 
 def identity(pid: int) -> dict[str, Any]:

@@ -26,11 +26,15 @@ _LOCKS = "/proc/locks"
 
 
 class Lock:
-    """One attempt at one lock file. Not reentrant."""
+    """One lock file, to be let go of by `release` even if it was not free. Not reentrant.
+
+    `fd`: its descriptor while the lock is held.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.fd: int | None = None
+        self._opened: int | None = None
         self._foreign: Any = None
 
     def acquire(self) -> bool:
@@ -39,19 +43,17 @@ class Lock:
             return self._acquire_by_filelock()
         import fcntl
 
-        fd = open_file(self.path, os.O_RDWR | os.O_CREAT)  # whoever comes first makes it; it stays
+        if self._opened is None:  # kept from one attempt to the next: a hundred may wait
+            # Whoever comes first makes it; it stays.
+            self._opened = open_file(self.path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(fd)
             return False
-        except BaseException:
-            os.close(fd)
-            raise
-        if not _still_there(fd, self.path):
-            os.close(fd)
+        if not _still_there(self._opened, self.path):
+            self.release()
             return False
-        self.fd = fd
+        self.fd = self._opened
         return True
 
     def adopt(self, fd: int) -> bool:
@@ -59,7 +61,7 @@ class Lock:
         if not _still_there(fd, self.path):
             os.close(fd)
             return False
-        self.fd = fd
+        self.fd = self._opened = fd
         return True
 
     def acquire_within(self, seconds: float, command: str = "") -> None:
@@ -80,9 +82,9 @@ class Lock:
         if self._foreign is not None:
             self._foreign.release()
             self._foreign = None
-        if self.fd is not None:
-            os.close(self.fd)
-            self.fd = None
+        if self._opened is not None:
+            os.close(self._opened)
+            self.fd = self._opened = None
 
     def holder(self) -> str:
         """Who signed last. Only words for an error: the lock itself is the truth."""

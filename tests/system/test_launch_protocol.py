@@ -47,6 +47,27 @@ def test_many_ticks_at_once_launch_a_slot_once(ccs):
     assert len(launches(ccs)) == 2
 
 
+def test_what_is_due_at_once_gets_supervisors_that_live_and_die_each_by_itself(ccs):
+    ccs.settings(mock_mode=True, max_concurrent_tasks=20)
+    names = [f"task {number}" for number in range(7)]
+    for name in names:
+        ccs.task("[[mock: tool seconds=300]]", "--name", name, "--at", "+1s")
+    ccs.until(lambda: ccs("tick") and len(ccs.recorded()) == len(names))
+    runs = [run["id"] for run in ccs.recorded()]
+    for run_id in runs:
+        ccs.running(run_id)
+    pids = [supervisor(ccs, run_id) for run_id in runs]
+    assert len(set(pids)) == len(names)
+    assert [os.getsid(pid) for pid in pids] == pids
+    os.kill(pids[3], signal.SIGKILL)
+    ccs.until(lambda: ccs("tick") and ccs.run(runs[3])["status"] == "lost")
+    others = [run_id for run_id in runs if run_id != runs[3]]
+    assert {ccs.run(run_id)["status"] for run_id in others} == {"running"}
+    for run_id in others:
+        assert ccs.ok("runs", "stop", run_id, "-o", "json").json["status"] == "cancelled"
+    assert launches(ccs) == dict.fromkeys(runs, 1)
+
+
 def test_a_killed_supervisor_leaves_no_client_no_tool_and_a_lost_run(ccs):
     run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
     ccs.running(run_id)
