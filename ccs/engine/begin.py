@@ -25,7 +25,6 @@ from ccs.usage.window import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
     from typing import Any
 
@@ -76,11 +75,15 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
     return True
 
 
-def unfinished_or(run_id: str) -> Callable[[bytes], bool]:
-    """The text of this run, and of those that are not plainly over."""
-    this = sealed.mentions(run_id)
+def unfinished_or(run_id: str) -> sealed.Wanted:
+    """This run, and those that are not plainly over."""
+    this = f'"{run_id}"'.encode()
     over = [f'\n      "status": "{status}"'.encode() for status in _OVER]
-    return lambda text: this(text) or not any(one in text for one in over)
+    return lambda texts: [
+        place
+        for place, text in enumerate(texts)
+        if this in text or not any(one in text for one in over)
+    ]
 
 
 def _admitted(

@@ -37,7 +37,7 @@ class Look:
         self.problems = [str(one) for one in (*launcher.tasks.problems, *launcher.jobs.problems)]
         self.notes: list[str] = []
         self.reset: list[str] = []
-        cursors = store.cursors.read()
+        cursors = store.cursors.read_about({task.id for task in launcher.tasks.awake})
         self.cursors = {entry["id"]: entry for entry in cursors.records}
         # Of the files as they were looked at: what is changed after that, the next tick looks at.
         self.cursors_stamp = cursors.stamp

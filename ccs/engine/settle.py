@@ -20,7 +20,6 @@ from ccs.usage.parking import ALARM_AFTER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
     from typing import Any
 
@@ -54,7 +53,7 @@ def _record(
     with Lock(home.store_lock) as lock:
         lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
         runs = Records(home.collection("runs"), "runs")
-        content = runs.read_some(sealed.mentions(run_id))
+        content = runs.read_some(sealed.mentioning(run_id))
         run = next((one for one in content.records if one["id"] == run_id), None)
         if run is None or run.get("status", "upcoming") not in of:
             return []
@@ -81,12 +80,12 @@ def _record(
     return [one["id"] for one in following if one["status"] == "upcoming"]
 
 
-def _concerning(run: Record) -> Callable[[bytes], bool]:
+def _concerning(run: Record) -> sealed.Wanted:
     """The texts of those that what follows from its end depends on."""
     if run.get("job_run"):
-        return lambda text: True
+        return sealed.each
     failed = run["status"] in ("failed", "lost")
-    return sealed.mentions(run.get("retry_of"), run.get("task_id") if failed else None)
+    return sealed.mentioning(run.get("retry_of"), run.get("task_id") if failed else None)
 
 
 def _last_word(run: Record, runs: list[Record]) -> Record:

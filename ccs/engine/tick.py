@@ -176,8 +176,9 @@ class _Tick:
         """Only what this tick decided: a scan may have written its own entries meanwhile."""
         if not look.due and not look.reset:
             return
-        content = self.store.cursors.read()
-        entries = {entry["id"]: entry for entry in content.records}
+        decided = {*look.reset, *(one.task.id for one in look.due)}
+        content = self.store.cursors.read_about(decided)
+        entries = {one["id"]: one for one in content.records if one["id"] in decided}
         for task_id in look.reset:
             entries[task_id] = {"id": task_id, "slot": instant.text(self.now)}
         for one in look.due:
@@ -191,7 +192,7 @@ class _Tick:
                 watch.fired(self.store.home, one.task.id, entry, one.firings[-1].id)
             else:
                 entry["slot"] = instant.text(one.newest)
-        written = self.store.cursors.write(content, list(entries.values()))
+        written = self.store.cursors.put(content, list(entries.values()))
         if content.stamp == look.cursors_stamp:  # else they were changed after they were looked at
             look.cursors_stamp = written
 
@@ -239,8 +240,9 @@ class _Tick:
                 if following is not None:
                     known[task.id] = int(following.timestamp())
         by_usage = [task for task in enabled if isinstance(task.schedule, kinds.ByUsage)]
-        cursors = self.store.cursors.read()
-        look.cursors = {entry["id"]: entry for entry in cursors.records}
+        if by_usage:
+            cursors = self.store.cursors.read_about({task.id for task in by_usage})
+            look.cursors = {entry["id"]: entry for entry in cursors.records}
         for task in by_usage:
             following = look.coming(task).wake
             wakes += [following] if following else []

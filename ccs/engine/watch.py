@@ -82,8 +82,7 @@ def _record(store: Store, task_id: str, watched: FileWatch, found: tree.Tree) ->
     current = store.tasks.get(task_id)
     if current is None or current.schedule != watched:
         return  # it watches something else by now
-    content = store.cursors.read()
-    others = [entry for entry in content.records if entry["id"] != task_id]
+    content = store.cursors.read_about([task_id])
     before = next((entry for entry in content.records if entry["id"] == task_id), {"id": task_id})
     fingerprint = found.fingerprint
     entry = {**before, "stable": before.get("seen") == fingerprint, "seen": fingerprint}
@@ -96,7 +95,7 @@ def _record(store: Store, task_id: str, watched: FileWatch, found: tree.Tree) ->
         return
     text = "\n".join(found.lines).encode("utf-8", "surrogateescape")
     atomic.write(store.home.tree(task_id, "seen"), text, durable=False)
-    store.cursors.write(content, [*others, entry])
+    store.cursors.put(content, [entry])
 
 
 def _own_run_ended(store: Store, entry: Mapping[str, Any]) -> bool:

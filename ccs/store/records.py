@@ -18,8 +18,10 @@ from ccs.store.home import FORMAT, open_file, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
+
+    from ccs.store.sealed import Wanted
 
     Record = dict[str, Any]
 
@@ -31,7 +33,7 @@ _DEEPEST = 60
 
 
 # What people do not edit as a rule; there a checksum says what ccs itself has left.
-_SEALED = ("runs",)
+_SEALED = ("runs", "cursors")
 
 
 class Content:
@@ -60,14 +62,14 @@ class Content:
         self.entries.append(record)
         self.records.append(record)
 
-    def want(self, wanted: Callable[[bytes], bool]) -> None:
-        """Reads those whose text is wanted, unless they have been."""
+    def want(self, wanted: Wanted) -> None:
+        """Reads those that are wanted, unless they have been."""
         if self.texts is None or len(self.places) == len(self.texts):
             return
         known = dict(zip(self.places, self.records, strict=True))
-        for place, text in enumerate(self.texts):
-            if place not in known and wanted(text):
-                known[place] = sealed.record(text)
+        for place in wanted(self.texts):
+            if place not in known:
+                known[place] = sealed.record(self.texts[place])
         self.places = sorted(known)
         self.entries = [known[place] for place in self.places]
         self.records = list(self.entries)
@@ -111,8 +113,8 @@ class Records:
             content.places = list(range(len(content.texts)))
         return content
 
-    def read_some(self, wanted: Callable[[bytes], bool]) -> Content:
-        """Of a file that is as ccs left it only the records whose text is wanted, more of them by
+    def read_some(self, wanted: Wanted) -> Content:
+        """Of a file that is as ccs left it only the records that are wanted, more of them by
         `Content.want`; of any other file all. Raises BrokenStore, OSError.
         """
         found = atomic.read(self.path)
@@ -123,6 +125,10 @@ class Records:
         content.texts = texts
         content.want(wanted)
         return content
+
+    def read_about(self, ids: Iterable[str]) -> Content:
+        """The same of the records with these ids."""
+        return self.read_some(sealed.about(ids))
 
     def write(self, content: Content, records: list[Record]) -> atomic.Stamp:
         """Replaces the file and keeps what it held as `.prev`. Raises BrokenStore, OSError.
@@ -157,6 +163,14 @@ class Records:
         if not left:
             return self.replace(content, encode({"format": FORMAT, self.name: []}))
         return self.replace(content, sealed.seal(self.name, left))
+
+    def put(self, content: Content, records: Sequence[Record]) -> atomic.Stamp:
+        """Adds records, or puts them in the place of those with their ids."""
+        fresh = {one["id"]: one for one in records}
+        standing = [one for one in content.records if one["id"] in fresh]
+        return self.change(
+            content, [(one, fresh.pop(one["id"], None)) for one in standing], [*fresh.values()]
+        )
 
     def replace(self, content: Content, text: bytes) -> atomic.Stamp:
         """The same with the text of the whole file."""

@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    # Which of the texts, by their places.
+    Wanted = Callable[[list[bytes]], Iterable[int]]
+
 KEY = "crc32"
 _HEAD = f'{{\n  "format": {FORMAT},\n  "{KEY}": "'.encode()
 _BETWEEN = b"\n    },\n    {\n"
+_ID = b'      "id": "'
 _TAIL = b"\n    }\n  ]\n}\n"
 _DIGITS = 8
 
@@ -65,10 +69,33 @@ def record(text: bytes) -> dict[str, Any]:
     return found
 
 
-def mentions(*words: str | None) -> Callable[[bytes], bool]:
-    """Whether one of these, ASCII and no part of another word, stands in a text."""
+def about(ids: Iterable[str]) -> Wanted:
+    """The texts of these, and any that do not begin with an id of their length."""
+    wanted = {_ID + one.encode() + b'"' for one in ids}
+    end = len(_ID) + 36
+
+    def places(texts: list[bytes]) -> list[int]:
+        return [
+            place
+            for place, text in enumerate(texts)
+            if text[: end + 1] in wanted
+            or text.find(b'"', len(_ID)) != end
+            or not text.startswith(_ID)
+        ]
+
+    return places
+
+
+def mentioning(*words: str | None) -> Wanted:
+    """The texts in which one of these, plain ASCII, stands as a value of its own."""
     wanted = [f'"{word}"'.encode() for word in words if word]
-    return lambda text: any(word in text for word in wanted)
+    return lambda texts: [
+        place for place, text in enumerate(texts) if any(word in text for word in wanted)
+    ]
+
+
+def each(texts: list[bytes]) -> Iterable[int]:
+    return range(len(texts))
 
 
 def _start(name: str) -> bytes:

@@ -126,19 +126,18 @@ class Store:
         This boot counts as fired, and a watched tree as seen: its next scan is the baseline.
         Called under the store lock.
         """
-        content = self.cursors.read()
-        entries = [entry for entry in content.records if entry["id"] != task.id]
-        if isinstance(task.schedule, Startup):
-            entries.append({"id": task.id, "boot": boot_id()})
-        if entries != content.records:
-            self.cursors.write(content, entries)
+        anew = isinstance(task.schedule, Startup)
+        self._set_cursor(task.id, [{"id": task.id, "boot": boot_id()}] if anew else [])
 
     def forget_cursor(self, task_id: str) -> None:
         """Of a deleted task. Called under the store lock."""
-        content = self.cursors.read()
-        left = [entry for entry in content.records if entry["id"] != task_id]
-        if len(left) < len(content.records):
-            self.cursors.write(content, left)
+        self._set_cursor(task_id, [])
+
+    def _set_cursor(self, task_id: str, entries: list[dict[str, Any]]) -> None:
+        content = self.cursors.read_about([task_id])
+        standing = [entry for entry in content.records if entry["id"] == task_id]
+        if standing != entries:
+            self.cursors.change(content, [(one, None) for one in standing], entries)
 
     # Runs live in two places ------------------------------------------------
 

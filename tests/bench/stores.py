@@ -49,6 +49,10 @@ def make(
     _write(home.collection("jobs"), {"format": 1, "jobs": []})
     entries = [_task(number, number < due, work, now) for number in range(tasks)]
     _write(home.collection("tasks"), {"format": 1, "tasks": entries})
+    slot = instant.text(now)
+    store.cursors.write(
+        store.cursors.read(), [{"id": an_id(number), "slot": slot} for number in range(due, tasks)]
+    )
     _write_runs(store, runs, tasks, now)
     return store
 
@@ -58,8 +62,7 @@ def fire(store: Store, due: int) -> None:
     past = instant.text(datetime.now(UTC) - timedelta(seconds=90))
     fired = {an_id(number) for number in range(due)}
     content = store.cursors.read()
-    entries = [one for one in content.records if one["id"] not in fired]
-    stamp = store.cursors.write(content, entries + [{"id": one, "slot": past} for one in fired])
+    stamp = store.cursors.put(content, [{"id": one, "slot": past} for one in fired])
     path = Path(store.home.agenda)
     if not path.exists():
         return

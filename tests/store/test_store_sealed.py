@@ -48,7 +48,7 @@ def test_changed_one_by_one_it_holds_what_a_dictionary_would(tmp_path_factory, c
     model: dict[str, dict[str, Any]] = {}
     for number, fields in changes:
         mine = f"id-{number}"
-        content = file.read_some(sealed.mentions(mine))
+        content = file.read_some(sealed.mentioning(mine))
         standing = next((one for one in content.records if one["id"] == mine), None)
         assert standing == model.get(mine)
         if fields is None:
@@ -59,16 +59,16 @@ def test_changed_one_by_one_it_holds_what_a_dictionary_would(tmp_path_factory, c
             instead = [(standing, model[mine])] if standing else []
             file.change(content, instead, [] if standing else [model[mine]])
         assert file.read().records == list(model.values())
-        assert file.read_some(lambda text: True).records == list(model.values())
+        assert file.read_some(sealed.each).records == list(model.values())
 
 
 def test_only_what_is_wanted_is_read_and_the_rest_stays_byte_for_byte(tmp_path):
     file = runs_in(tmp_path)
     keep(file, *(record(number, message="\n}\u00e9", cost=1e-7) for number in range(5)))
     before = sealed.texts(atomic.read(file.path)[0], "runs")
-    content = file.read_some(sealed.mentions("id-1"))
+    content = file.read_some(sealed.mentioning("id-1"))
     assert ids(content) == ["id-1"]
-    content.want(sealed.mentions("id-3"))
+    content.want(sealed.mentioning("id-3"))
     assert ids(content) == ["id-1", "id-3"]
     file.change(content, [(content.records[1], record(3, message="new"))], [record(9)])
     after = sealed.texts(atomic.read(file.path)[0], "runs")
@@ -81,10 +81,10 @@ def test_a_file_edited_by_hand_is_read_whole_and_is_ours_again_once_changed(tmp_
     keep(file, record(1, task="a"), record(2, task="b"))
     path = tmp_path / "runs.json"
     path.write_text(path.read_text().replace('"task": "b"', '"task": "c"'))
-    content = file.read_some(sealed.mentions("id-1"))
+    content = file.read_some(sealed.mentioning("id-1"))
     assert content.records == [record(1, task="a"), record(2, task="c")]
     file.change(content, [(content.records[0], record(1, task="d"))])
-    assert ids(file.read_some(sealed.mentions("id-2"))) == ["id-2"]
+    assert ids(file.read_some(sealed.mentioning("id-2"))) == ["id-2"]
     assert file.read().records == [record(1, task="d"), record(2, task="c")]
 
 
@@ -96,7 +96,7 @@ def test_what_was_spoilt_in_a_record_nobody_asked_for_is_still_refused(tmp_path,
     torn = path.read_text().replace('"x"', spoilt)
     path.write_text(torn)
     with pytest.raises(BrokenStore):
-        file.read_some(sealed.mentions("id-1"))
+        file.read_some(sealed.mentioning("id-1"))
     assert path.read_text() == torn
 
 
@@ -105,7 +105,7 @@ def test_other_keys_of_the_file_and_entries_that_are_no_records_survive(tmp_path
     path.write_text(json.dumps({"format": 1, "by": "me", "runs": [7, record(1), record(2)]}))
     file = runs_in(tmp_path)
     for number in (1, 2):
-        content = file.read_some(sealed.mentions(f"id-{number}"))
+        content = file.read_some(sealed.mentioning(f"id-{number}"))
         [mine] = [one for one in content.records if one["id"] == f"id-{number}"]
         file.change(content, [(mine, {**mine, "turns": 5})])
     found = json.loads(path.read_text())
