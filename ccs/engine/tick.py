@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from ccs import __version__, instant
 from ccs.engine import notify, sight, steps, tidy, watch
@@ -25,6 +26,7 @@ from ccs.engine.reap import reap
 from ccs.engine.runs import ask_to_stop
 from ccs.engine.spare import spared
 from ccs.errors import BrokenStore
+from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch
 from ccs.redact import redact
@@ -251,11 +253,12 @@ class _Tick:
         body = "" if self.done.problems else tasks.text(known)
         latest = self.now.timestamp() + agenda.LONGEST_SLEEP
         wake = min(latest, tasks.wake(known), *(one.timestamp() for one in wakes))
-        going_on = any(job.status == "in_progress" for job in jobs.records)
+        running = [run for run in unfinished if run.status == "running"]
+        owners = self._owners(running)
         # What waits for a time is woken by it; what waits for anything else is looked at each time.
-        restless = any(run.status == "running" or run.not_before is None for run in unfinished)
-        waits = going_on or restless or bool(by_chance) or self.expected
-        busy = waits or bool(self.done.problems)
+        restless = any(one.status == "upcoming" and one.not_before is None for one in unfinished)
+        restless = restless or _stopped_short(jobs.records, running)
+        busy = restless or bool(by_chance or self.expected or self.done.problems)
         accounts = launcher.accounts
         held = any(run.held_reason in plan.BY_ACCOUNT for run in unfinished)
         stamps = {
@@ -268,12 +271,29 @@ class _Tick:
             "usage.json": accounts.stamp if held or by_usage else agenda.ANY,
             "profiles.json": accounts.profiles_stamp if held or by_usage else agenda.ANY,
         }
-        text = agenda.line(__version__, self.now.timestamp(), wake, busy, stamps) + body
+        text = agenda.line(__version__, self.now.timestamp(), wake, busy, stamps, owners) + body
         woken = datetime.fromtimestamp(wake, self.now.tzinfo)
         atomic.write(self.store.home.last_tick, self._report(woken), durable=False)
         atomic.write(self.store.home.agenda, text.encode("ascii"), durable=False)
+
+    def _owners(self, running: list[Run]) -> dict[str, dict[str, Any]]:
+        """The supervisors of these runs."""
+        found = {}
+        for run in running:
+            with spared(self.done.problems, f"run {run.id}"):
+                found[run.id] = self.store.rundir(run.id).owner()
+        return found
 
     def _report(self, wake: datetime) -> bytes:
         when = {"at": instant.text(self.now), "next_wake": instant.text(wake)}
         who = {"backend": self.backend, "version": __version__}
         return redact(records.encode({"format": 1, **when, **who, **vars(self.done)}))
+
+
+def _stopped_short(jobs: list[Job], running: list[Run]) -> bool:
+    """Whether a job may have to be helped on: the step that runs says itself what follows it."""
+    stepping = {run.job_run for run in running}
+    return any(
+        job.status == "in_progress" and (job.run is None or job.run.id not in stepping)
+        for job in jobs
+    )

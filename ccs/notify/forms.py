@@ -1,7 +1,8 @@
 """What is said of an event, and the request that carries it to a channel. Pure.
 
 An entry is what `ccs.engine.owe` recorded: `id`, `event`, `channel`, `at` and `facts`. The id goes
-along with every message, so that whoever gets one twice can tell.
+along with every message, so that whoever gets one twice can tell. A tick, which only asks for
+times, loads nothing that takes addresses apart.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from ccs import __version__, duration, instant
@@ -144,6 +144,8 @@ def address(channel: Channel, message: Message) -> str:
 
 def hidden(channel: Channel, message: Message) -> list[str]:
     """The parts of a channel that must not stand in any message, longest first."""
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
     found = [channel.token or "", *_words(channel.command)]
     for url in (channel.url or "", address(channel, message)):
         found.append(url)
@@ -247,10 +249,7 @@ def _limit(run: dict[str, Any], goes_on_at: object, zone: ZoneInfo) -> str:
 
 def _ping(url: str, suffix: str, run: object) -> str:
     """Success is the address itself; `rid` lets the receiver tell runs that overlap apart."""
-    from urllib.parse import (
-        urlsplit,
-        urlunsplit,
-    )  # a tick, which only asks for times, needs none of it
+    from urllib.parse import urlsplit, urlunsplit
 
     parts = urlsplit(url)
     query = "&".join(filter(None, (parts.query, f"rid={run}" if run else "")))
@@ -260,12 +259,16 @@ def _ping(url: str, suffix: str, run: object) -> str:
 
 def _topic(url: str) -> tuple[str, str]:
     """The server's address for JSON, and the topic that stands at the end of a topic's address."""
+    from urllib.parse import urlsplit, urlunsplit
+
     parts = urlsplit(url)
     base, _, topic = parts.path.rstrip("/").rpartition("/")
     return urlunsplit((parts.scheme, parts.netloc, base + "/", parts.query, "")), topic
 
 
 def _slug(run: dict[str, Any]) -> str:
+    from urllib.parse import quote
+
     name = str(run.get("task_name") or "ccs").lower()
     letters = "".join(one if one.isascii() and one.isalnum() else "-" for one in name)
     return quote("-".join(filter(None, letters.split("-")))[:100] or "ccs")

@@ -4,9 +4,11 @@ Its first line is read by `ccs.entry` without importing anything of ccs but this
 
     ccs-agenda VERSION WRITTEN_AT NEXT_WAKE BOOT BUSY NAME=MTIME_NS:SIZE:INODE ...
 
-Times are whole seconds of the epoch. A stamp is that of the file as it was read, so a change made
-meanwhile shows at the next tick. What follows that line is for the long way (`ccs.store.tasklist`).
-The agenda is derived: deleting it costs one long tick. Lean.
+Times are whole seconds of the epoch. BUSY is 0, or 1 while something has to be looked at each
+minute, or RUN:PID:STARTED,… when all there is to look at is whether these runs still go on: the
+supervisor is that process and the run's lock is held. A stamp is that of the file as it was read,
+so a change made meanwhile shows at the next tick. What follows that line is for the long way
+(`ccs.store.tasklist`). The agenda is derived: deleting it costs one long tick. Lean.
 """
 
 from __future__ import annotations
@@ -55,13 +57,15 @@ def idle(home: str, version: str) -> bool:
         with open(home + "/agenda", encoding="ascii") as file:
             told = Told(file.readline())
         now = time.time()
-        if told.busy != "0" or not told.holds(version, now) or now >= told.next_wake:
+        if told.busy == "1" or not told.holds(version, now) or now >= told.next_wake:
             return False
         for name, known in told.stamps.items():
             if known not in (_ANY, stamp_now(home, name)):
                 return False
+        if told.busy != "0" and not all(_goes_on(home, one) for one in told.busy.split(",")):
+            return False
         os.utime(home + "/tick.json")
-    except (OSError, ValueError):
+    except (OSError, ValueError, ImportError, IndexError):
         return False  # absent, torn or foreign: the long way decides
     return True
 
@@ -72,12 +76,46 @@ def line(
     next_wake: float,
     busy: bool,
     stamps: Mapping[str, Stamp | None],
+    running: Mapping[str, Mapping[str, object]] | None = None,
 ) -> str:
-    """The agenda's text. `next_wake` is cut to at most an hour ahead."""
+    """The agenda's text. `next_wake` is cut to at most an hour ahead. `running`: the runs that go
+    on, each with its supervisor as `ccs.host.process.identity` told it; empty when unknown."""
     wake = min(next_wake, written_at + LONGEST_SLEEP)
     sources = " ".join(f"{name}={shown(stamps.get(name))}" for name in SOURCES)
-    head = f"ccs-agenda {version} {int(written_at)} {int(wake)} {boot_id()} {int(busy)}"
-    return f"{head} {sources}\n"
+    head = f"ccs-agenda {version} {int(written_at)} {int(wake)} {boot_id()}"
+    return f"{head} {_busy(busy, running or {})} {sources}\n"
+
+
+def _busy(busy: bool, running: Mapping[str, Mapping[str, object]]) -> str:
+    if busy or not running:
+        return str(int(busy))
+    told = [(run, one.get("pid"), one.get("started")) for run, one in running.items()]
+    known = all(type(pid) is type(started) is int for _, pid, started in told)
+    return ",".join(f"{run}:{pid}:{started}" for run, pid, started in told) if known else "1"
+
+
+def _goes_on(home: str, word: str) -> bool:
+    """Whether that process lives and its run's lock is held. Raises OSError, ValueError.
+
+    The lock alone would not do: a client that outlives its supervisor holds it too. A supervisor
+    that is still to take its lock is not disturbed: the runs named here have had theirs taken. And
+    a lock that nobody holds is let go at once, for the long way to take.
+    """
+    run, pid, started = word.split(":")
+    with open(f"/proc/{int(pid)}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    if fields[0] in (b"Z", b"X") or int(fields[19]) != int(started):
+        return False
+    import fcntl
+
+    fd = os.open(f"{home}/runs/{run}/lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def boot_id() -> str:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import pytest
 from store_records import python
 
+from ccs.host import process
 from ccs.store import agenda, atomic
+from ccs.store.rundir import RunDir
 
 VERSION = "1.2.3"
 
@@ -20,7 +23,7 @@ def write(home, version=VERSION, begun=-60.0, wake=600.0, busy=False, **other):
     """As a tick would, that ran a minute ago; `begun` and `wake` count from now."""
     now = time.time()
     seen = other.get("stamps", stamps(home))
-    text = agenda.line(version, now + begun, now + wake, busy, seen)
+    text = agenda.line(version, now + begun, now + wake, busy, seen, other.get("running"))
     atomic.write(home.agenda, text.encode("ascii"))
     return text
 
@@ -96,6 +99,73 @@ def test_another_boot_ends_the_rest(quiet):
 
 def test_a_busy_store_is_never_idle(quiet):
     write(quiet, busy=True)
+    assert not idle(quiet)
+
+
+RUN = "0f5e1a52-9c3e-4f5c-8a57-1d1f0a0c9b11"
+
+
+@pytest.fixture
+def held(quiet):
+    """A run goes on, with this very process as its supervisor; its lock."""
+    rundir = RunDir(quiet.runs, RUN)
+    rundir.make()
+    with rundir.lock() as lock:
+        assert lock.acquire()
+        write(quiet, running={RUN: process.identity(os.getpid())})
+        yield lock
+
+
+def test_while_all_that_goes_on_is_a_run_whose_supervisor_lives_the_tick_is_idle(quiet, held):
+    assert idle(quiet)
+    assert os.stat(quiet.last_tick).st_mtime > 1_000_000_000
+    write(quiet, running={RUN: process.identity(os.getpid())}, busy=True)
+    assert not idle(quiet), "something else has to be looked at"
+
+
+def test_a_run_whose_lock_is_free_ends_the_rest_and_its_lock_stays_free(quiet, held):
+    held.release()
+    assert not idle(quiet)
+    assert held.acquire()
+
+
+def test_one_run_of_two_that_has_lost_its_supervisor_ends_the_rest(quiet, held):
+    other = "7c9d2f64-2b0e-4d3a-9f61-3a5d7b9e1c22"
+    RunDir(quiet.runs, other).make()
+    mine = process.identity(os.getpid())
+    write(quiet, running={RUN: mine, other: mine})
+    assert not idle(quiet)
+
+
+def test_a_client_that_holds_the_lock_of_its_dead_supervisor_ends_the_rest(quiet, held):
+    """Its PID is gone, has gone to another process, or nobody has waited for it yet."""
+    with python("input()") as child:
+        write(quiet, running={RUN: process.identity(child.pid)})
+        assert idle(quiet)
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not idle(quiet)
+    assert not idle(quiet)
+    mine = process.identity(os.getpid())
+    write(quiet, running={RUN: {**mine, "started": mine["started"] + 1}})
+    assert not idle(quiet)
+
+
+@pytest.mark.parametrize(
+    "owner", [{}, {"pid": 1}, {"pid": "1 2", "started": 3}, {"pid": True, "started": "ü"}]
+)
+def test_a_supervisor_that_nobody_knows_ends_the_rest(quiet, held, owner):
+    assert " 1 jobs.json=" in write(quiet, running={RUN: owner})
+    assert not idle(quiet)
+
+
+def test_what_stands_in_the_place_of_a_lock_ends_the_rest(quiet, held):
+    os.unlink(held.path)
+    assert not idle(quiet)
+    os.mkfifo(held.path)
+    assert not idle(quiet)
+    os.unlink(held.path)
+    os.symlink(quiet.agenda, held.path)
     assert not idle(quiet)
 
 

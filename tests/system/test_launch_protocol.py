@@ -72,6 +72,10 @@ def test_a_killed_supervisor_leaves_no_client_no_tool_and_a_lost_run(ccs):
     run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
     ccs.running(run_id)
     ccs.until(lambda: len(ccs.carriers(run_id)) >= 2)  # the client and its tool shell
+    ccs("tick")
+    looked = (ccs.store / "tick.json").read_bytes()
+    ccs("tick")
+    assert (ccs.store / "tick.json").read_bytes() == looked, "while both live, ticks are idle"
     os.kill(supervisor(ccs, run_id), signal.SIGKILL)
     assert ccs.carriers(run_id), "the client outlives its supervisor"
     ccs.until(lambda: ccs("tick") and ccs.run(run_id)["status"] == "lost")
