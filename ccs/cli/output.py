@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 
 import click
 
 from ccs.cli import terminal
 from ccs.errors import CcsError
-from ccs.redact import redacted
+from ccs.redact import redact, redacted
 from ccs.text import plain, shorten
 
 Record = Mapping[str, Any]
@@ -48,10 +47,18 @@ class Output:
         if self.format == "json":
             _print_json({name: list(records)} if name else list(records))
         elif not self._by_line(records):
-            if records:
-                _echo(table(records, columns))
-            else:
-                self.say(f"no {name or 'records'}")
+            self.rows(name or "records", [head for head, _ in columns], _cells(records, columns))
+
+    def rows(self, name: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A list in a table; what it shows is on one plain line each."""
+        if rows:
+            _echo(_laid_out([list(row) for row in rows], list(heads)))
+        else:
+            self.say(f"no {name}")
+
+    def text(self, text: bytes) -> None:
+        """As it is, but for keys."""
+        click.echo(redact(text), color=True)
 
     def record(self, record: Record) -> None:
         if self.format == "json":
@@ -109,10 +116,14 @@ def _automatic() -> str:
     return "table" if sys.stdout.isatty() else "json"
 
 
-def _print_json(value: Any) -> None:
+def in_json(value: Any) -> bytes:
     import json  # --help and tables need none
 
-    _echo(json.dumps(value, indent=2))
+    return json.dumps(value, indent=2).encode("ascii")
+
+
+def _print_json(value: Any) -> None:
+    _echo(in_json(value).decode("ascii"))
 
 
 def is_narrow() -> bool:
@@ -124,46 +135,60 @@ def is_narrow() -> bool:
 
 def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
     """Fits the terminal by shortening its widest column; whole when piped."""
-    rows = [[shorten(str(show(record)), 200) for _, show in columns] for record in records]
-    heads = [head for head, _ in columns]
+    return _laid_out(_cells(records, columns), [head for head, _ in columns])
+
+
+def _cells(records: Sequence[Record], columns: Sequence[Column]) -> list[list[str]]:
+    return [[shorten(str(show(record)), 200) for _, show in columns] for record in records]
+
+
+def _laid_out(rows: list[list[str]], heads: list[str]) -> str:
+    columns = [list(cells) for cells in zip(heads, *rows, strict=True)]
+    widths = [_Widths(cells) for cells in columns]
     if sys.stdout.isatty():
         import shutil  # for no JSON
 
-        _fit(rows, heads, shutil.get_terminal_size().columns)
-    if terminal.has_color(sys.stdout):
-        _color(rows, heads)
-    return _tabulated(rows, heads)
+        _fit(columns, widths, shutil.get_terminal_size().columns)
+    colored = terminal.has_color(sys.stdout)
+    padded = [
+        _padded(cells, known, colored and head == "STATUS")
+        for head, cells, known in zip(heads, columns, widths, strict=True)
+    ]
+    first, *rest = ("  ".join(row).rstrip() for row in zip(*padded, strict=True))
+    rule = "  ".join("-" * known.most for known in widths)
+    return "\n".join((first, rule, *rest))
 
 
-def _fit(rows: list[list[str]], heads: list[str], width: int) -> None:
-    widths = [max(map(terminal.width, column)) for column in zip(heads, *rows, strict=True)]
-    while sum(widths) + 2 * (len(widths) - 1) > width:
-        widest = widths.index(max(widths))
-        if widths[widest] <= _NARROWEST:
+class _Widths:
+    """Of the cells of a column, each measured once however often it stands there."""
+
+    def __init__(self, cells: Iterable[str]) -> None:
+        self.of = {cell: terminal.width(cell) for cell in set(cells)}
+        self.most = max(self.of.values())
+
+
+def _fit(columns: list[list[str]], widths: list[_Widths], width: int) -> None:
+    room = [known.most for known in widths]
+    while sum(room) + 2 * (len(room) - 1) > width:
+        widest = room.index(max(room))
+        if room[widest] <= _NARROWEST:
             break
-        widths[widest] -= 1
-    for row in (*rows, heads):
-        row[:] = [terminal.cut(cell, most) for cell, most in zip(row, widths, strict=True)]
+        room[widest] -= 1
+    for place, most in enumerate(room):
+        if most < widths[place].most:
+            cut = {cell: terminal.cut(cell, most) for cell in widths[place].of}
+            columns[place] = [cut[cell] for cell in columns[place]]
+            widths[place] = _Widths(columns[place])
 
 
-def _tabulated(rows: list[list[str]], heads: list[str]) -> str:
-    import tabulate
-
-    # By itself it makes a column two wider than its head, which _fit could not know.
-    tabulate.MIN_PADDING = 0
-    # It asks an optional package how wide letters are; ours answers, whether that is there or not.
-    tabulate.WIDE_CHARS_MODE = True
-    vars(tabulate)["wcwidth"] = SimpleNamespace(wcswidth=terminal.width)
-    # Without disable_numparse an id such as 7e5 would be shown as the number 700000.
-    return tabulate.tabulate(rows, heads, tablefmt="simple", disable_numparse=True)
-
-
-def _color(rows: list[list[str]], heads: list[str]) -> None:
+def _padded(cells: Iterable[str], widths: _Widths, colored: bool) -> list[str]:
     """How a run or a job stands can be seen from afar."""
-    for row in rows:
-        for place, head in enumerate(heads):
-            color = _STATUS_COLORS.get(row[place].split(" ")[0]) if head == "STATUS" else None
-            row[place] = click.style(row[place], fg=color) if color else row[place]
+    padded = {}
+    for cell, width in widths.of.items():
+        color = _STATUS_COLORS.get(cell.split(" ")[0]) if colored else None
+        shown = click.style(cell, fg=color) if color else cell
+        padded[cell] = shown + " " * (widths.most - width)
+    return [padded[cell] for cell in cells]
 
 
 def _described(record: Record, indent: str = "") -> Iterable[str]:

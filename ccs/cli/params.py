@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ccs.engine.clock import Clock
     from ccs.model.record import Record
     from ccs.store.collection import Collection
+    from ccs.store.home import Home
     from ccs.store.store import Store
 
     R = TypeVar("R", bound=Record)
@@ -39,14 +40,20 @@ def clock() -> Clock:
     return Clock(now=now, monotonic=time.monotonic, sleep=time.sleep)
 
 
-def store() -> Store:
+def home() -> Home:
     """Raises BrokenStore when the store cannot be trusted."""
     from ccs.store.home import Home
+
+    found = Home.of(os.environ)
+    found.exists()
+    return found
+
+
+def store() -> Store:
+    """Raises BrokenStore when the store cannot be trusted."""
     from ccs.store.store import Store
 
-    home = Home.of(os.environ)
-    home.exists()
-    return Store(home)
+    return Store(home())
 
 
 def output_as(*formats: str) -> Callable[[Command], Command]:

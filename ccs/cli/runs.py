@@ -79,10 +79,18 @@ def list_(
       ccs runs list --task nightly --status failed --status lost -n 3
       ccs runs list --since 2d --watch
     """
+    from ccs.report import listed
+
+    filtered = task or job or status or since is not None
+    newest = None if filtered or watch else listed.newest_runs(params.home(), limit)
+    if newest is not None:
+        out.records("runs", newest, _columns())
+        return
     from ccs.report import runlist
 
     store = params.store()
     params.listed(store.runs, out)
+    listed.runs_read(store)
     wanted = runlist.Wanted(
         store.tasks.find(task).id if task else None,
         store.jobs.find(job).id if job else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,29 +23,25 @@ if TYPE_CHECKING:
     from ccs.store.store import Store
 
 
-def when(task: Record) -> str:
-    """A schedule in a few words."""
-    schedule = task["schedule"]
-    kind = str(schedule["schedule_type"])
-    telling = {
-        "cron": f"{schedule.get('cron')} ({schedule['timezone']})",
-        "once": f"once {output.moment(schedule.get('at'))}",
-        "interval": f"every {schedule.get('every')}",
-        "calendar": f"{schedule.get('calendar_frequency')} {schedule.get('calendar_time')}",
-        "file_watch": f"watch {schedule.get('watch_directory')}",
-    }
-    return telling.get(kind, kind)
+HEADS = ("ID", "NAME", "ENABLED", "SCHEDULE", "MODEL", "PERMISSIONS", "JOB")
+_SCHEDULE, _ONCE = HEADS.index("SCHEDULE"), "once "
 
 
-COLUMNS: list[Column] = [
-    ("ID", output.short_id),
-    ("NAME", lambda task: task["name"]),
-    ("ENABLED", lambda task: "yes" if task["enabled"] else "no"),
-    ("SCHEDULE", when),
-    ("MODEL", lambda task: task["model"] or "default"),
-    ("PERMISSIONS", lambda task: task["permissions"]),
-    ("JOB", lambda task: (task["job_id"] or "")[:8]),
-]
+def _shown(row: list[str]) -> list[str]:
+    """A kept row as a person reads it."""
+    row[0] = row[0][:8]
+    if row[_SCHEDULE].startswith(_ONCE):
+        row[_SCHEDULE] = _ONCE + output.moment(row[_SCHEDULE].removeprefix(_ONCE))
+    return row
+
+
+def _cell(place: int, task: Record) -> str:
+    from ccs.report import listed
+
+    return _shown(listed.row(task))[place]
+
+
+COLUMNS: list[Column] = [(head, partial(_cell, place)) for place, head in enumerate(HEADS)]
 
 
 @click.group()
@@ -69,9 +66,25 @@ def list_(out: Output) -> None:
     Example:
       ccs tasks list -q
     """
-    out.records(
-        "tasks", [one.record() for one in params.listed(params.store().tasks, out)], COLUMNS
-    )
+    from ccs.report import listed
+
+    home = params.home()
+    text = listed.tasks_in_json(home) if out.format == "json" else None
+    rows = listed.task_rows(home) if out.format in ("table", "ids") else None
+    if text is None and rows is None:
+        store = params.store()
+        records = [task.record() for task in params.listed(store.tasks, out)]
+        if out.format == "jsonl":
+            out.records("tasks", records, [])
+            return
+        text = output.in_json({"tasks": records}) if out.format == "json" else b""
+        rows = listed.tasks_read(store, text)
+    if text:
+        out.text(text)
+    elif out.format == "ids":
+        out.records("tasks", [{"id": row[0]} for row in rows or ()], [])
+    else:
+        out.rows("tasks", HEADS, [_shown(row) for row in rows or ()])
 
 
 @tasks.command()

@@ -7,11 +7,10 @@ run directory costs nothing either. Lean, unless something follows.
 
 from __future__ import annotations
 
-import json
-
 from ccs import instant
 from ccs.engine import breaker, learn, owe, park, retry
-from ccs.store import atomic, sealed
+from ccs.store import sealed
+from ccs.store.asked import as_it_ran as as_it_ran
 from ccs.store.home import Home
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
@@ -105,13 +104,3 @@ def _again(home: Home, run: Record, asked: Record | None, now: datetime) -> Reco
     if resume["parks"] == ALARM_AFTER:
         learn.parked_again(home, resume, now)  # before the record, as what is owed
     return resume
-
-
-def as_it_ran(home: Home, run_id: str) -> Record | None:
-    """What was asked of the run's supervisor; None when that file is gone or torn."""
-    found = atomic.read(home.as_run(run_id))
-    try:
-        record = json.loads(found[0]) if found else None
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None

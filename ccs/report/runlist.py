@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ccs.claude import allow
-from ccs.engine import settle
 from ccs.errors import BrokenStore
 from ccs.model.run import Run
 from ccs.model.task import Task
+from ccs.report import listed
+from ccs.report.listed import BYPASS
+from ccs.store.asked import as_it_ran
 from ccs.store.store import Store
 
-BYPASS = "bypass"
 _PATHS = ("file_path", "notebook_path", "path")
 
 
@@ -45,17 +47,26 @@ class Trust:
     """What runs were allowed to do: by the task as it ran, else as it is now."""
 
     def __init__(self, store: Store) -> None:
-        self._home = store.home
-        self._now = {task.id: task.record() for task in _tasks(store)}
+        self._store = store
+
+    @cached_property
+    def _now(self) -> dict[str, str]:
+        kept = listed.permissions(self._store.home)
+        if kept is None:
+            kept = {task.id: task.permissions for task in _tasks(self._store)}
+            if kept:
+                listed.tasks_read(self._store)
+        return kept
 
     def task(self, run: Run) -> dict[str, Any] | None:
-        asked = settle.as_it_ran(self._home, run.id)
+        asked = as_it_ran(self._store.home, run.id)
         task = asked.get("task") if asked else None
-        return task if isinstance(task, dict) else self._now.get(run.task_id)
+        if isinstance(task, dict):
+            return task
+        return next((one.record() for one in _tasks(self._store) if one.id == run.task_id), None)
 
     def record(self, run: Run) -> dict[str, Any]:
-        task = self.task(run)
-        mode = None if task is None else str(task.get("permissions", BYPASS))
+        mode = listed.permitted(self._store.home, run.id) or self._now.get(run.task_id)
         return {**run.record(), "permissions": mode}
 
 

@@ -46,6 +46,10 @@ class Home:
     def collection(self, name: str) -> str:
         return self.file(f"{name}.json")
 
+    def listing(self, name: str) -> str:
+        """What lists need of a collection while it does not change. Derived."""
+        return self.file(f"{name}.listing")
+
     @property
     def settings(self) -> str:
         return self.file("settings.json")
@@ -126,8 +130,10 @@ class Home:
         files = (self.settings, self.cursors, self.host, self.usage, self.limit_texts, self.agenda)
         derived = (self.transcripts, self.last_tick, self.installed, self.sight, self.tidied)
         notices = self.file("notify.json")
+        listings = (self.listing("tasks"), self.listing("runs"))
+        collections = map(self.collection, COLLECTIONS)
         parts = map(self.file, _PARTS)
-        return frozenset((*files, *derived, notices, *map(self.collection, COLLECTIONS), *parts))
+        return frozenset((*files, *derived, notices, *listings, *collections, *parts))
 
     def tree(self, task_id: str, state: str) -> str:
         """The paths of a watched tree, as `seen` by the last scan or as it was when it `fired`."""
