@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ccs.cli import output, params, runs, tasks
+from ccs.cli import output, params, runs, tasklist
 from ccs.cli.output import Column, Output
 from ccs.errors import EXIT_RUN_FAILED, InvalidInput
 from ccs.text import plain
@@ -89,7 +89,7 @@ def tasks_(out: Output) -> None:
       ccs debug tasks -o table
     """
     store = _opened(out)
-    out.records("tasks", [one.record() for one in store.tasks.all()], tasks.COLUMNS)
+    out.records("tasks", [one.record() for one in store.tasks.all()], tasklist.COLUMNS)
 
 
 @debug.command()

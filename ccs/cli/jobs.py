@@ -217,7 +217,7 @@ def tasks(job: str, out: Output) -> None:
     Example:
       ccs jobs tasks nightly
     """
-    from ccs.cli.tasks import COLUMNS as TASK_COLUMNS
+    from ccs.cli.tasklist import COLUMNS as TASK_COLUMNS
     from ccs.engine import jobs as verbs
 
     store = params.store()

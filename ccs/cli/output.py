@@ -57,8 +57,8 @@ class Output:
             self.say(f"no {name}")
 
     def text(self, text: bytes) -> None:
-        """As it is, but for keys."""
-        click.echo(redact(text), color=True)
+        """What `in_json` made, now or for an earlier list."""
+        click.echo(text, color=True)
 
     def record(self, record: Record) -> None:
         if self.format == "json":
@@ -117,20 +117,23 @@ def _automatic() -> str:
 
 
 def in_json(value: Any) -> bytes:
+    """As it is printed, without keys."""
     import json  # --help and tables need none
 
-    return json.dumps(value, indent=2).encode("ascii")
+    return redact(json.dumps(value, indent=2).encode("ascii"))
 
 
 def _print_json(value: Any) -> None:
-    _echo(in_json(value).decode("ascii"))
+    click.echo(in_json(value), color=True)
 
 
 def is_narrow() -> bool:
     """Whether it is a terminal on which a list has to make do with less."""
+    if not sys.stdout.isatty():
+        return False
     import shutil
 
-    return sys.stdout.isatty() and shutil.get_terminal_size().columns < _ROOMY
+    return shutil.get_terminal_size().columns < _ROOMY
 
 
 def table(records: Sequence[Record], columns: Sequence[Column]) -> str:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -237,6 +236,8 @@ _KINDS: dict[str, Callable[[dict[str, Any], str, datetime], Fields]] = {
 
 
 def _moment(words: str, tz: str, now: datetime) -> datetime:
+    from zoneinfo import ZoneInfo
+
     from ccs.schedule import at
 
     return at.parse(words, now, ZoneInfo(tz))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params, taskedit, terminal
-from ccs.cli.output import Column, Output, Record
+from ccs.cli import output, params, taskedit, tasklist, terminal
+from ccs.cli.output import Output
 from ccs.cli.scheduleoptions import schedule_options
 from ccs.cli.taskoptions import task_fields, task_options
 from ccs.errors import EXIT_RUN_FAILED
@@ -21,27 +20,6 @@ if TYPE_CHECKING:
     from ccs.model.run import Run
     from ccs.model.task import Task
     from ccs.store.store import Store
-
-
-HEADS = ("ID", "NAME", "ENABLED", "SCHEDULE", "MODEL", "PERMISSIONS", "JOB")
-_SCHEDULE, _ONCE = HEADS.index("SCHEDULE"), "once "
-
-
-def _shown(row: list[str]) -> list[str]:
-    """A kept row as a person reads it."""
-    row[0] = row[0][:8]
-    if row[_SCHEDULE].startswith(_ONCE):
-        row[_SCHEDULE] = _ONCE + output.moment(row[_SCHEDULE].removeprefix(_ONCE))
-    return row
-
-
-def _cell(place: int, task: Record) -> str:
-    from ccs.report import listed
-
-    return _shown(listed.row(task))[place]
-
-
-COLUMNS: list[Column] = [(head, partial(_cell, place)) for place, head in enumerate(HEADS)]
 
 
 @click.group()
@@ -57,34 +35,7 @@ def tasks() -> None:
     """
 
 
-@tasks.command("list")
-@params.output_options
-def list_(out: Output) -> None:
-    """List tasks. Those with bypass permissions may do anything you may do.
-
-    \b
-    Example:
-      ccs tasks list -q
-    """
-    from ccs.report import listed
-
-    home = params.home()
-    text = listed.tasks_in_json(home) if out.format == "json" else None
-    rows = listed.task_rows(home) if out.format in ("table", "ids") else None
-    if text is None and rows is None:
-        store = params.store()
-        records = [task.record() for task in params.listed(store.tasks, out)]
-        if out.format == "jsonl":
-            out.records("tasks", records, [])
-            return
-        text = output.in_json({"tasks": records}) if out.format == "json" else b""
-        rows = listed.tasks_read(store, text)
-    if text:
-        out.text(text)
-    elif out.format == "ids":
-        out.records("tasks", [{"id": row[0]} for row in rows or ()], [])
-    else:
-        out.rows("tasks", HEADS, [_shown(row) for row in rows or ()])
+tasks.add_command(tasklist.list_)
 
 
 @tasks.command()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import traceback
 from datetime import datetime
 
 import click
@@ -38,6 +37,8 @@ def louder(ctx: click.Context, param: click.Parameter, times: int) -> None:
 def _tell_end(level: int, began: float) -> None:
     problem = sys.exception()
     if level >= 3 and problem is not None and not isinstance(problem, click.exceptions.Exit):
+        import traceback
+
         for line in traceback.format_exception(problem):
             for part in line.rstrip().split("\n"):
                 if part.strip(" ^~"):

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ccs.errors import BrokenStore
 from ccs.store import agenda, atomic, listing
 from ccs.store.asked import as_it_ran
 from ccs.text import shorten
@@ -66,12 +67,12 @@ def _as_shown(raw: bytes) -> bytes | None:
 
 
 def tasks_read(store: Store, shown: bytes = b"") -> list[Row]:
-    """All of tasks.json has been read: their rows. `shown`: the list of them in JSON, if it has
-    been made. What is good is kept."""
+    """All of tasks.json has been read: their rows, kept where nothing is amiss. `shown`: the list
+    of them in JSON as it is printed, if that has been made."""
     content, reading = store.tasks.both()
     rows = [row(task.record()) for task in reading.records]
     unknown = shown or listing.known(store.home, "tasks") is None
-    if unknown and content.raw and not reading.problems:
+    if unknown and content.raw and not reading.problems and _may_write(store):
         listing.keep(store.home, "tasks", content.stamp, _as_shown(content.raw) == shown, rows)
     return rows
 
@@ -114,7 +115,18 @@ def runs_read(store: Store) -> None:
     content, reading = store.runs.both()
     if reading.problems or not content.raw or listing.known(store.home, "runs") is not None:
         return
+    if not _may_write(store):
+        return
     document = json.loads(content.raw)
     shown = [run.record() for run in reading.records]
     as_shown = isinstance(document, dict) and json.dumps(document["runs"]) == json.dumps(shown)
     listing.keep(store.home, "runs", content.stamp, as_shown)
+
+
+def _may_write(store: Store) -> bool:
+    """A store of another machine or of a later version is left as it is."""
+    try:
+        store.check_writable()
+    except (BrokenStore, OSError):
+        return False
+    return True
