@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ccs.errors import BrokenStore
 from ccs.store import agenda, atomic, listing
 from ccs.store.asked import as_it_ran
+from ccs.store.history import History
 from ccs.text import shorten
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def newest_runs(home: Home, most: int) -> list[dict[str, Any]] | None:
     if not known.as_shown:
         return None
     runs: list[dict[str, Any]] = json.loads(found[0])["runs"]
-    if most > len(runs):
-        return None  # history may have more
+    if most > len(runs) and History(home.history).months():
+        return None
     runs.sort(key=lambda run: str(run["scheduled_time"]), reverse=True)
     shown = [{**run, "permissions": permitted(home, run["id"])} for run in runs[:most]]
     unknown = [run for run in shown if run["permissions"] is None]

@@ -137,7 +137,9 @@ class TestRuns:
     def test_more_than_stand_there_may_be_in_history(self, store, runs):
         listed.runs_read(store)
         listed.tasks_read(store)
-        assert self.newest(store, 3) is not None
+        assert len(self.newest(store, 4)) == 3
+        store.history.append([run(9, task(1)).record()])
+        assert len(self.newest(store, 3)) == 3
         assert self.newest(store, 4) is None
 
     def test_what_it_was_allowed_is_told_by_the_task_as_it_ran(self, store, runs):
