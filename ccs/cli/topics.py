@@ -138,6 +138,7 @@ All below ~/.claude-scheduler or $CCS_HOME, for nobody's eyes but yours:
   cursors.json agenda tick.json
                            how far each task has been decided; when the next
                            tick may rest; what the last one did
+  *.listing                what a list read, for the next one; made anew
   *.prev *.corrupt-TIME    the version before; what a repair set aside
 
 A file that cannot be read is refused and stays as it is: ccs doctor says what

@@ -15,7 +15,10 @@ from sweep import Swept
 from world import FILES
 
 # Rebuilt when they are lost: written without a flush.
-_DERIVED = ("agenda", "tick.json", "tidied.json", "transcripts.json", "owner", "index", "watch")
+_DERIVED = (
+    *("agenda", "tick.json", "tidied.json", "transcripts.json", "owner", "index", "watch"),
+    *("tasks.listing", "runs.listing"),
+)
 # So often a store is not only looked at, but worked with again.
 _GOES_ON = 0.25
 _KINDS = ("certain", "names", "some0", "some1", "some2")

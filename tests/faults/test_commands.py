@@ -34,11 +34,13 @@ def test_every_command_is_known_to_change_the_store_or_to_read_it():
 
 @pytest.mark.usefixtures("traced")
 def test_what_only_reads_changes_nothing(world, trace):
+    """But for what a list keeps for the next one, which is derived."""
     changed = []
     for command, words in READING.items():
         argv = [word.format(**world.ids) for word in words.split()]
         done = world(*argv, strace=tracing(trace))
         assert "Traceback" not in done.out
         calls = [point.text for point in points(trace, world.store) if point.changes]
+        calls = [one for one in calls if ".listing" not in one]
         changed += [f"{command}: {call}" for call in calls]
     assert changed == []
