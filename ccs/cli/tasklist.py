@@ -46,7 +46,8 @@ def list_(out: Output) -> None:
     rows = listed.task_rows(home) if out.format in ("table", "ids") else None
     if text is None and rows is None:
         store = params.store()
-        records = [task.record() for task in params.listed(store.tasks, out)]
+        found = params.listed(store.tasks, out)
+        records = [task.record() for task in found] if out.as_json else []
         if out.format == "jsonl":
             out.records("tasks", records, [])
             return

@@ -71,7 +71,7 @@ def tasks_read(store: Store, shown: bytes = b"") -> list[Row]:
     """All of tasks.json has been read: their rows, kept where nothing is amiss. `shown`: the list
     of them in JSON as it is printed, if that has been made."""
     content, reading = store.tasks.both()
-    rows = [row(task.record()) for task in reading.records]
+    rows = [row({**vars(one), "schedule": one.schedule.record()}) for one in reading.records]
     unknown = shown or listing.known(store.home, "tasks") is None
     if unknown and content.raw and not reading.problems and _may_write(store):
         listing.keep(store.home, "tasks", content.stamp, _as_shown(content.raw) == shown, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -116,15 +117,41 @@ def lists(bench: Bench) -> list[Row]:
     get, get_old = (bench.ccs(one, "runs", "get", first) for one in (few, old))
     tasks = bench.ccs(few, "tasks", "list")
     tasks_many = bench.ccs(many, "tasks", "list", "-o", "table")
+    tasks_json = bench.ccs(many, "tasks", "list")
+    first = bench.ccs(many, "tasks", "list", before=lambda: _forget_list(many))
     side_by_side([base, runs, runs_old, get, get_old, tasks], bench.rounds)
-    side_by_side([fresh := bench.py("import click, json"), tasks_many], 3)
+    side_by_side([fresh := bench.py("import click, json"), tasks_many, tasks_json], bench.rounds)
+    side_by_side([again := bench.py("import click, json"), first], 3)
     return [
         Row("ccs runs list", ratio(runs, base), target=1.5, note=f"{ms(base.wall):.0f} ms"),
         Row("ccs tasks list", ratio(tasks, base), target=1.5),
         Row("ccs tasks list, 10,000 tasks", ratio(tasks_many, fresh), target=3.0),
+        Row("  in JSON", ratio(tasks_json, fresh), target=3.0),
+        Row("  the first after a change", ratio(first, again)),
         Row(f"ccs runs list, {bench.most:,} runs over 1,000", ratio(runs_old, runs), target=1.25),
         Row(f"ccs runs get PREFIX, {bench.most:,} over 1,000", ratio(get_old, get), target=2.5),
     ]
+
+
+def _forget_list(store: Store) -> None:
+    Path(store.home.listing("tasks")).unlink(missing_ok=True)
+
+
+def beside_a_run(bench: Bench) -> list[Row]:
+    """A tick while a run goes on and nothing else is due, over an idle one (CPU)"""
+    place = bench.place / "beside"
+    place.mkdir()
+    store = stores.make(place / "store", 10, due=1, client=_no_client(place, "sleep 300"))
+    tick, idle = bench.ccs(store, "tick"), bench.ccs(bench.store(), "tick")
+    tick.once()
+    (pid,) = _supervisors(store, 1)
+    (run,) = [one for one in store.runs.all() if one.status == "running"]
+    store.tasks.put(store.tasks.find(run.task_id).changed(enabled=False))
+    tick.once()
+    side_by_side([idle, tick], bench.rounds)
+    os.kill(pid, signal.SIGTERM)
+    bench.settled(store)
+    return [Row("ccs tick beside a run", ratio(tick, idle, "cpu"), target=1.15)]
 
 
 def changes(bench: Bench) -> list[Row]:
@@ -298,4 +325,4 @@ def others(bench: Bench) -> list[Row]:
     return peers.hundred(bench.place, bench.python)
 
 
-PARTS = (idle, start, lists, changes, due, hundred, one_run, waiting, others)
+PARTS = (idle, beside_a_run, start, lists, changes, due, hundred, one_run, waiting, others)
