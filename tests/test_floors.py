@@ -39,7 +39,7 @@ OUTSIDE = {
     0: {"pydantic", "pydantic_core", "croniter"},
     1: {"apprise", "keyring", "psutil", "filelock", "platformdirs"},
     2: set(),
-    3: {"click", "tabulate", "platformdirs"},
+    3: {"click", "platformdirs"},
 }
 # The clock, the disk, the environment, other processes.
 MACHINE = {"os", "subprocess", "time", "socket", "logging", "shutil", "tempfile", "pathlib", "io"}
@@ -172,4 +172,4 @@ def test_the_short_way_of_an_idle_tick_loads_nothing_heavy():
 
 def test_help_and_version_load_no_models():
     loaded = loaded_by("import ccs.cli.main")
-    assert not loaded & {"pydantic", "croniter", "psutil", "tabulate", "filelock"}
+    assert not loaded & {"pydantic", "croniter", "psutil", "filelock"}

@@ -75,7 +75,7 @@ def test_a_list_that_is_known_loads_no_models_and_no_engine(filled, words):
         "try: main()\n"
         "except SystemExit: pass\n"
         "print([one for one in sys.modules if one.startswith(('ccs.model', 'ccs.engine'))\n"
-        "       or one in ('zoneinfo', 'tabulate', 'shutil', 'pydantic')], file=sys.stderr)"
+        "       or one in ('zoneinfo', 'shutil', 'pydantic')], file=sys.stderr)"
     )
     loaded = [
         subprocess.run(

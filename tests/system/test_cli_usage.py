@@ -74,7 +74,7 @@ class TestRecord:
             )
             loaded = {name.partition(".")[0] for name in done.stdout.split()}
             assert "click" in loaded
-            assert not loaded & {"pydantic", "pydantic_core", "croniter", "psutil", "tabulate"}
+            assert not loaded & {"pydantic", "pydantic_core", "croniter", "psutil"}
             assert "ccs.model.run" not in done.stdout
         assert (ccs.store / "usage.json").exists()
 
