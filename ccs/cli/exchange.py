@@ -12,6 +12,7 @@ import click
 from ccs.cli import output, params, terminal
 from ccs.cli.output import Output
 from ccs.errors import InvalidInput
+from ccs.text import shorten
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,15 +22,19 @@ if TYPE_CHECKING:
     from ccs.model.job import Job
     from ccs.model.task import Task
 
+_LONGEST_PROMPT = 200
+
 
 @click.command()
 @click.argument("job", required=False)
 @click.option("-o", "--out", "path", metavar="FILE", help="Write it there. Else: standard output.")
 @click.option("--all", "everything", is_flag=True, help="All jobs, and tasks without one.")
-def export(job: str | None, path: str | None, everything: bool) -> None:
+@click.option("-f", "--force", is_flag=True, help="Replace FILE where it is there already.")
+def export(job: str | None, path: str | None, everything: bool, force: bool) -> None:
     """Write a job with its tasks as one JSON file, for another machine or the prior system.
 
-    Of a profile only its name, account and the names of its variables go with it.
+    Of a profile only its name, account and the names of its variables go with it. Secrets that
+    stand in prompts, arguments and commands are masked, and it is told where.
 
     \b
     Examples:
@@ -42,12 +47,17 @@ def export(job: str | None, path: str | None, everything: bool) -> None:
     if everything == (job is not None):
         raise InvalidInput("give a JOB or --all")
     store, now = params.store(), params.now()
-    exported = verbs.everything(store, now) if job is None else verbs.one(store, job, now)
+    if job is None:
+        exported, masked = verbs.everything(store, os.environ, now)
+    else:
+        exported, masked = verbs.one(store, job, os.environ, now)
     if path is None or path == "-":
         click.echo(exchangefile.text(exported), nl=False)
-        return
-    exchangefile.save(path, exported)
-    Output().say(f"wrote {path}")
+    else:
+        exchangefile.save(path, exported, store, force)
+        output.said(f"wrote {path}")
+    for where in masked:
+        output.said(f"warning: {where}: a secret was masked; put it back where it is imported")
 
 
 @click.command("import")
@@ -120,7 +130,11 @@ def _tell(plan: Plan, out: Output) -> None:
         out.say(f"job {job.name!r} in {place}{_profile(job, plan)}{replaces}")
     for task in plan.tasks:
         state = "enabled" if task.enabled else "disabled"
-        out.say(f"task {task.name!r}: {state}; {explain(task.schedule)}{_profile(task, plan)}")
+        place = "" if task.job_id else f" in {task.working_directory}"
+        when = f"{explain(task.schedule)}{_profile(task, plan)}"
+        replaces = ", in place of the one here" if task.id in plan.replaced else ""
+        out.say(f"task {task.name!r}{place}: {state}; {when}{replaces}")
+        out.say(f"task {task.name!r} asks: {shorten(task.prompt, _LONGEST_PROMPT)}")
     tell_dangers(plan.dangers, out)
     for note in plan.notes:
         out.say(f"note: {note}")
@@ -136,23 +150,35 @@ def tell_dangers(found: Sequence[tuple[str, list[str]]], out: Output) -> None:
             out.say(f"look at {name}: {danger}")
 
 
+def by_name(found: Sequence[tuple[str, list[str]]]) -> dict[str, list[str]]:
+    """Several may have one name."""
+    named: dict[str, list[str]] = {}
+    for name, dangers in found:
+        named.setdefault(name, []).extend(dangers)
+    return named
+
+
 def _tell_next(plan: Plan, out: Output) -> None:
     came = f"{output.counted(len(plan.jobs), 'job')} and {output.counted(len(plan.tasks), 'task')}"
     resting = plan.tasks and not plan.enabled
     out.say(f"imported {came}" + ("; when they are right: ccs tasks enable ID" * bool(resting)))
-    for job in plan.jobs:
-        path = os.path.expanduser(job.working_directory.path)
+    places = [(one.name, one.working_directory.path) for one in plan.jobs]
+    places += [(one.name, one.working_directory) for one in _alone(plan) if one.working_directory]
+    for name, place in places:
+        path = os.path.expanduser(place)
         if not os.path.isdir(path):
-            out.say(
-                f"warning: {path} is not a directory; runs of {job.name!r} will fail until it is"
-            )
+            out.say(f"warning: {path} is not a directory; runs of {name!r} will fail until it is")
+
+
+def _alone(plan: Plan) -> list[Task]:
+    return [task for task in plan.tasks if task.job_id is None]
 
 
 def _show(plan: Plan, dry_run: bool, out: Output) -> None:
     if out.format == "table":
         return
     if out.format == "ids":
-        for one in plan.jobs or plan.tasks:
+        for one in (*plan.jobs, *_alone(plan)):
             click.echo(one.id)
         return
     shown: dict[str, Any] = {
@@ -160,7 +186,7 @@ def _show(plan: Plan, dry_run: bool, out: Output) -> None:
         "jobs": [one.record() for one in plan.jobs],
         "tasks": [one.record() for one in plan.tasks],
         "replaced": sorted(plan.replaced),
-        "dangers": dict(plan.dangers),
+        "dangers": by_name(plan.dangers),
         "notes": plan.notes,
     }
     out.record(shown)

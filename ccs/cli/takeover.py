@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ccs.cli import output, params, terminal
-from ccs.cli.exchange import tell_dangers
+from ccs.cli.exchange import by_name, tell_dangers
 from ccs.cli.output import Output
 
 if TYPE_CHECKING:
@@ -87,4 +87,4 @@ def _show(taken: Taken, found: Gathered, dry_run: bool, out: Output) -> None:
         {"record": one.record, "words": one.words, "left_out": one.lost} for one in found.remarks
     ]
     shown = {"from": found.directories, "dry_run": dry_run, **ids, "here_already": taken.known}
-    out.record({**shown, "dangers": dict(taken.dangers), "notes": remarks})
+    out.record({**shown, "dangers": by_name(taken.dangers), "notes": remarks})

@@ -1,8 +1,9 @@
 """Jobs that come from a file.
 
 Order of writes: jobs that are new without their tasks' order, the tasks, the jobs with it. Whatever
-is cut off in between leaves records that refer to nothing that is not there. What was looked at
-before the store lock is looked at again inside it.
+is cut off in between leaves records that refer to nothing that is not there, and the same import
+under the same ids goes on with it. A write that fails is taken back. What was looked at before the
+store lock is looked at again inside it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from ccs.engine import approval
@@ -19,10 +20,13 @@ from ccs.errors import BrokenStore, Conflict, InvalidInput, NotFound
 from ccs.exchange import dangers
 from ccs.exchange.reading import Parcel
 from ccs.model.job import Job
+from ccs.model.record import Record
 from ccs.model.schedule import FileWatch, Once
 from ccs.model.task import Task
 from ccs.store import records
+from ccs.store.collection import Collection as Collected
 from ccs.store.store import Store
+from ccs.store.together import together
 
 K = TypeVar("K", Job, Task)
 
@@ -92,8 +96,9 @@ def look(store: Store, parcels: Sequence[Parcel], how: How, now: datetime) -> Pl
         for task in parcel.tasks:
             if watches_store(store, task):
                 raise InvalidInput(f"task {task.name!r} watches a directory that holds the store")
-            enabled = how.enable and task.enabled and not _is_past(task, now)
-            if how.enable and task.enabled and not enabled:
+            enabled = how.enable and task.enabled and not task.disabled_why
+            if enabled and _is_past(task, now):
+                enabled = False
                 notes.append(f"task {task.name!r}: its time is past, so it stays disabled")
             tasks.append(_bound(task, profiles).model_copy(update={"enabled": enabled}))
     replaced = _replaced(store, jobs, tasks, how)
@@ -133,15 +138,16 @@ def approvals(tasks: Iterable[Task], jobs: Iterable[Job]) -> dict[str, str | Non
 def write(store: Store, jobs: list[Job], tasks: list[Task], replaced: frozenset[str]) -> None:
     """Called under the store lock. Raises BrokenStore, OSError."""
     hollow = [half(job) for job in jobs if job.id not in replaced]
-    if hollow:
-        store.jobs.put(*hollow)
-    for task in tasks:
-        if task.enabled or task.id in replaced:
-            store.begin_anew(task)
-    if tasks:
-        store.tasks.put(*tasks)
-    if jobs:
-        store.jobs.put(*jobs)
+    with together(store.jobs.file.path, store.tasks.file.path):
+        if hollow:
+            store.jobs.put(*hollow)
+        for task in tasks:
+            if task.enabled or task.id in replaced:
+                store.begin_anew(task)
+        if tasks:
+            store.tasks.put(*tasks)
+        if jobs:
+            store.jobs.put(*jobs)
 
 
 def half(job: Job) -> Job:
@@ -190,12 +196,15 @@ def _replaced(store: Store, jobs: Sequence[Job], tasks: Sequence[Task], how: How
     present = {one["id"] for kept in (store.jobs, store.tasks) for one in kept.file.read().records}
     present &= {one.id for one in (*jobs, *tasks)}
     refuse_unwritable(store, present)
-    if present and not how.force:
+    if taken := sorted(present - _cut_off(store, jobs, tasks)) if not how.force else []:
         raise Conflict(
-            f"{len(present)} of these ids are here already",
+            f"{len(taken)} of these ids are here already",
             "leave out --keep-ids to add copies, or replace them with --force",
-            tuple(sorted(present)),
+            tuple(taken),
         )
+    for kept, other in ((store.jobs, tasks), (store.tasks, jobs)):
+        if strange := [one.id for one in other if kept.get(one.id)]:
+            raise Conflict(f"{strange[0]} is the id of a {kept.noun} here")
     mine = {task.id: task.job_id for task in tasks}
     for task in store.tasks.all():
         if task.id in mine and task.job_id != mine[task.id]:
@@ -207,6 +216,22 @@ def _replaced(store: Store, jobs: Sequence[Job], tasks: Sequence[Task], how: How
         if run.unfinished and present & {run.task_id, run.job_id}:
             raise Conflict(f"{run.task_name!r} runs or waits", f"ccs runs stop {run.id}")
     return frozenset(present)
+
+
+def _cut_off(store: Store, jobs: Sequence[Job], tasks: Sequence[Task]) -> set[str]:
+    """What an import of the same wrote before it was killed: jobs without their order, and tasks of
+    these, which nobody has changed since."""
+    begun = {job.id for job in jobs if job.task_order and _is_same(store.jobs, half(job))}
+    mine = (one for one in tasks if one.job_id in begun and _is_same(store.tasks, one))
+    return begun | {one.id for one in mine}
+
+
+def _is_same(kept: Collected[Any], record: Record) -> bool:
+    standing = kept.get(record.id)
+    if standing is None:
+        return False
+    left_out = dict.fromkeys(("created_at", "updated_at", "active_since", "approved"))
+    return {**standing.record(), **left_out} == {**record.record(), **left_out}
 
 
 def refuse_unwritable(store: Store, ids: Collection[str]) -> None:

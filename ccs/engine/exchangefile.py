@@ -9,22 +9,27 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from ccs.errors import BrokenStore, InvalidInput, NotFound
+from ccs.errors import BrokenStore, Conflict, InvalidInput, NotFound
 from ccs.exchange import reading
 from ccs.exchange.notes import Here
 from ccs.exchange.reading import Parcel
 from ccs.host import files, zone
 from ccs.store import atomic, records
+from ccs.store.store import Store
 
 
 def load(path: str, environment: Mapping[str, str], now: datetime) -> list[Parcel]:
-    """Raises InvalidInput, NotFound, OSError."""
+    """Raises InvalidInput, NotFound, Conflict, OSError."""
     try:
+        before = atomic.stamp_of(path)
         raw = files.read_regular(path, reading.MOST_BYTES, follow=False)
+        changed = atomic.stamp_of(path) != before
     except FileNotFoundError:
         raise NotFound(f"no file {path!r}") from None
     except ValueError as problem:
         raise InvalidInput(str(problem), "give the file itself") from None
+    if changed:
+        raise Conflict(f"{path} was changed while it was read", "try again when it is written")
     return parse(raw, path, environment, now)
 
 
@@ -59,12 +64,26 @@ def text(exported: Mapping[str, Any]) -> str:
     return written
 
 
-def save(path: str, exported: Mapping[str, Any]) -> None:
-    """Readable by its owner only. Raises InvalidInput for what is no file, OSError."""
+def save(path: str, exported: Mapping[str, Any], store: Store, force: bool) -> None:
+    """Readable by its owner only; `force`: in place of a file that is there already.
+
+    Raises InvalidInput for what is no file, or one of the store; Conflict, OSError.
+    """
+    path = os.path.abspath(path)
+    if _is_within(os.path.dirname(path), store.home.path):
+        raise InvalidInput(f"{path} lies in the store itself", "write the export elsewhere")
     try:
         kind = os.lstat(path).st_mode
     except FileNotFoundError:
         kind = stat.S_IFREG
+    else:
+        if stat.S_ISREG(kind) and not force:
+            raise Conflict(f"{path} is there already", "replace it with --force")
     if not stat.S_ISREG(kind):
         raise InvalidInput(f"{path} is not a regular file", "leave out -o for standard output")
-    atomic.write(os.path.abspath(path), text(exported).encode())
+    atomic.write(path, text(exported).encode())
+
+
+def _is_within(directory: str, other: str) -> bool:
+    inner, outer = (os.path.join(os.path.realpath(one), "") for one in (directory, other))
+    return inner.startswith(outer)

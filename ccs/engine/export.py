@@ -1,15 +1,16 @@
-"""Jobs that leave as a file. What cannot be read is not left out: a copy without it would look
-whole.
+"""Jobs that leave as a file, without the secrets that stand in them. What cannot be read is not
+left out: a copy without it would look whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ccs.errors import BrokenStore
-from ccs.exchange import document
+from ccs.exchange import document, masking
+from ccs.host import environ
 from ccs.model.job import Job
 from ccs.model.record import Record
 from ccs.model.task import Task
@@ -20,13 +21,21 @@ R = TypeVar("R", bound=Record)
 _HINT = "mend it by hand, or take it out of the file, then export"
 
 
-def one(store: Store, reference: str, now: datetime) -> dict[str, Any]:
+class Export(NamedTuple):
+    """`masked`: in which fields of which records a secret stood."""
+
+    document: dict[str, Any]
+    masked: list[str]
+
+
+def one(store: Store, reference: str, environment: Mapping[str, str], now: datetime) -> Export:
     """Raises NotFound, Ambiguous, BrokenStore."""
     job = store.jobs.find(reference)
-    return document.build(job, _of(job, _whole(store.tasks)), store.profiles.all(), now)
+    found = document.build(job, _of(job, _whole(store.tasks)), store.profiles.all(), now)
+    return Export(found, masking.mask(found, _secrets(store, environment).mask_text))
 
 
-def everything(store: Store, now: datetime) -> dict[str, Any]:
+def everything(store: Store, environment: Mapping[str, str], now: datetime) -> Export:
     """Every job, and the tasks that belong to none. Raises BrokenStore."""
     jobs, tasks, profiles = _whole(store.jobs), _whole(store.tasks), store.profiles.all()
     known = {job.id for job in jobs}
@@ -37,7 +46,21 @@ def everything(store: Store, now: datetime) -> dict[str, Any]:
     alone = [task for task in tasks if task.job_id is None]
     if alone:
         documents.append(document.build(None, alone, profiles, now))
-    return document.container(documents, now)
+    hide = _secrets(store, environment).mask_text
+    masked = [where for one in documents for where in masking.mask(one, hide)]
+    return Export(document.container(documents, now), masked)
+
+
+def _secrets(store: Store, environment: Mapping[str, str]) -> environ.Environment:
+    """What the store holds of them, and what is to be had without asking another program."""
+    profiles = [one.record() for one in _whole(store.profiles)]
+    channels = [
+        secret
+        for one in store.settings().notifications.channels
+        for secret in (one.url, one.token)
+        if secret
+    ]
+    return environ.at_hand(profiles, environment, channels)
 
 
 def _of(job: Job, tasks: Sequence[Task]) -> list[Task]:

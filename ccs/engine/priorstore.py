@@ -23,7 +23,7 @@ from ccs.model.record import Record
 from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.store import atomic, records
-from ccs.store.home import check_directory
+from ccs.store.home import check_directory, quoted
 from ccs.store.records import Records
 from ccs.store.store import Store
 from ccs.text import shorten
@@ -187,11 +187,12 @@ class Reader:
             if settings.get(name):
                 self._remark("settings", f"{name}: not taken over; {why}")
         for name, (default, ours) in _BY_HAND.items():
+            if self.is_own and name == ours:
+                continue  # the file is that of this store, so it counts as it stands
             if settings.get(name, default) != default:
                 shown = shorten(str(settings[name]), 200)
-                self._remark(
-                    "settings", f"{name}: it was {shown}; here it is {ours}, not taken over"
-                )
+                words = f"{name}: it was {shown}, and is not taken over"
+                self._remark("settings", f"{words}: ccs settings set {ours} {quoted(shown)}")
 
     def _tell_outputs(self, entries: list[dict[str, Any]]) -> None:
         """What it kept in its records of runs is kept in logs here."""

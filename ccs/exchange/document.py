@@ -5,8 +5,8 @@
 
 Under `ccs` stand only the fields that its words cannot tell, so what is changed by hand in the
 other keys counts. Several of them stand as a list under `jobs`, with `version` and `exported_at`
-beside it; the one of tasks without a job has none in `job`. What a profile holds never travels.
-`ccs.exchange.reading` reads it.
+beside it; the one of tasks without a job has none in `job`. What a profile holds never travels;
+`ccs.exchange.masking` takes out the secrets that stand elsewhere. `ccs.exchange.reading` reads it.
 """
 
 from __future__ import annotations

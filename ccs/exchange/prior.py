@@ -15,6 +15,7 @@ from ccs.exchange import schedules
 from ccs.exchange.notes import Here, Note, number, part, text, unknown
 from ccs.model.job import Job
 from ccs.model.task import Task
+from ccs.redact import redacted
 from ccs.text import plain, shorten
 
 _JOB = frozenset((
@@ -38,6 +39,8 @@ _SESSIONS = ("new", "reuse", "fork")
 _PROMPTS = ("prompt", "slash_command")
 _PLACE_OF_OLD = "~/projects"
 _MOST_MESSAGE = 2_000
+# So that no secret is cut in two and not known any more.
+_MOST_READ = 20_000
 _LONGEST_NAME = 200
 # Its fields that say yes or no, with what it took an absent one for.
 _TOLD = {"on_start": False, "on_end": True, "on_failure": True}
@@ -179,7 +182,8 @@ def run(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Note]]:
     for name in ("session_id", "exit_code"):
         fields[name] = entry.get(name)
     status = text(entry, "status", "upcoming")
-    message = plain(text(entry, "errors")[:_MOST_MESSAGE]) or None
+    written = redacted(text(entry, "errors")[:_MOST_READ])
+    message = plain(written[:_MOST_MESSAGE]) or None
     if status in ("upcoming", "running"):
         notes.append(Note("status", f"{status}: how it ended is not known, so it is lost"))
         status, message = "lost", "it had not ended when its store was taken over"

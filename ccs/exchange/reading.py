@@ -7,7 +7,7 @@ from __future__ import annotations
 import ntpath
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ccs import instant
 from ccs.errors import InvalidInput
-from ccs.exchange import prior
+from ccs.exchange import masking, prior
 from ccs.exchange.document import FORMAT, IN_PARTS, NOT_OF_A_JOB, NOT_OF_A_TASK, VERSION
 from ccs.exchange.notes import Here, Note, part
 from ccs.model.job import Job
@@ -75,10 +75,11 @@ def _parcel(document: Any, here: Here, now: datetime) -> Parcel:
     _check_version(document)
     ours = part(document, "ccs")
     version = ours.get("format", FORMAT)
-    if not isinstance(version, int) or version > FORMAT:
-        raise InvalidInput("ccs.format: written by a later version of ccs", "use that version")
+    if type(version) is not int or version != FORMAT:
+        raise InvalidInput(f"ccs.format: only {FORMAT} is known; this may be of a later version")
     if ours:
         here = here._replace(zone=None)  # ccs means the zone that it writes
+    masked = part(ours, "masked")
     notes: list[str] = []
     entries = document.get("tasks")
     if not isinstance(entries, list) or len(entries) > MOST_TASKS:
@@ -91,19 +92,27 @@ def _parcel(document: Any, here: Here, now: datetime) -> Parcel:
     for place, entry in enumerate(entries):
         with _within(f"tasks.{place}"):
             tasks.append(_task(entry, extras, job, here, now, notes))
+    ids = {task.id for task in tasks}
+    tasks = [_without_strangers(task, ids, notes) for task in tasks]
     if job is not None:
         job = _ordered(job, tasks, notes)
     _check_after(tasks)
+    tasks = _resting(job, tasks, masked, notes)
     return Parcel(job, tasks, _names(ours), notes)
 
 
 def _job(entry: Any, extra: Mapping[str, Any], here: Here, now: datetime, notes: list[str]) -> Job:
     _needs_id_and_name(entry)
     fields, found = prior.job(entry, here)
+    common = dict(fields)
     found += _overlay(fields, extra, Job, NOT_OF_A_JOB)
     if fields.get("status") == "in_progress":
         fields["status"] = "pending"
     job = _checked(Job, fields, now, found)
+    again = prior.job(prior.of_job(job), here)[0]
+    if by_hand := _by_hand(fields, common, again, extra):
+        found += _contradicted(by_hand)
+        job = _checked(Job, {**fields, **by_hand}, now, [])
     _check_place("working_directory.path", job.working_directory.path)
     notes += [f"job {job.name!r}: {one}" for one in found]
     return job
@@ -124,10 +133,16 @@ def _task(
             found.append(Note("job_id", "of another job; it belongs to the one it came with"))
         fields.pop("working_directory", None)  # that of its job counts
     fields["job_id"] = job.id if job else None
-    found += _overlay(fields, part(extras, entry["id"]), Task, NOT_OF_A_TASK)
+    common, extra = dict(fields), part(extras, entry["id"])
+    found += _overlay(fields, extra, Task, NOT_OF_A_TASK)
     if isinstance(fields.get("working_directory"), str):
         fields["working_directory"] = here.path(fields["working_directory"])
-    task = _checked(Task, {**fields, "active_since": now}, now, found)
+    fields["active_since"] = now
+    task = _checked(Task, fields, now, found)
+    again = prior.task(prior.of_task(task), here, instant.text(now))[0]
+    if by_hand := _by_hand(fields, common, again, extra):
+        found += _contradicted(by_hand)
+        task = _checked(Task, {**fields, **by_hand}, now, [])
     if task.working_directory is not None:
         _check_place("working_directory", task.working_directory)
     notes += [f"task {task.name!r}: {one}" for one in found]
@@ -139,7 +154,7 @@ def _checked(kind: type[R], fields: Mapping[str, Any], now: datetime, notes: lis
     notes += [Note(shorten(path, 60), "not known here, left out") for path in _strip(record)]
     if plain(record.name) != record.name or not _BREAKS.isdisjoint(record.name):
         raise InvalidInput("name: must have no control characters")
-    for text in _texts(record.record()):
+    for text in masking.texts(record.record()):
         if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise InvalidInput("no text may hold a NUL or half a surrogate pair")
     return record
@@ -160,6 +175,33 @@ def _overlay(
     return [Note(f"ccs.{shorten(name, 60)}", "not taken from a file") for name in left_out]
 
 
+def _by_hand(
+    fields: Mapping[str, Any],
+    common: Mapping[str, Any],
+    again: Mapping[str, Any],
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The fields that say, in the words of the prior system, something else than ccs says of them.
+
+    Whoever reads or changes the file does it in those words, so they count.
+    """
+    found = {}
+    for name in extra.keys() & common.keys() & again.keys():
+        said, meant, whole = common[name], again[name], fields[name]
+        if name in IN_PARTS and isinstance(said, dict) and isinstance(whole, dict):
+            other = {key: one for key, one in said.items() if meant.get(key) != one}
+            if other:
+                found[name] = {**whole, **other}
+        elif said != meant:
+            found[name] = said
+    return found
+
+
+def _contradicted(names: Collection[str]) -> list[Note]:
+    words = "ccs says otherwise of it; what the prior system would read counts"
+    return [Note(name, words) for name in sorted(names)]
+
+
 def _strip(part: Part, path: str = "") -> Iterator[str]:
     """Takes out what no field is for: a later version could act on it, and nobody was told."""
     for key in [*(part.model_extra or {})]:
@@ -171,14 +213,6 @@ def _strip(part: Part, path: str = "") -> Iterator[str]:
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, Part):
                 yield from _strip(one, f"{path}{name}.")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _texts(one)
 
 
 def _needs_id_and_name(entry: Any) -> None:
@@ -205,11 +239,44 @@ def _ordered(job: Job, tasks: Sequence[Task], notes: list[str]) -> Job:
     return job.changed(task_order=order)
 
 
+def _without_strangers(task: Task, ids: Collection[str], notes: list[str]) -> Task:
+    """A run of a job passes over those that are not of it, so they are nothing to wait for."""
+    after = [one for one in dict.fromkeys(task.after) if one in ids]
+    if after == task.after:
+        return task
+    words = "after: tasks that are not in the file, or named twice, were left out"
+    notes.append(f"task {task.name!r}: {words}")
+    return task.changed(after=after)
+
+
+def _resting(
+    job: Job | None, tasks: Sequence[Task], masked: Mapping[str, Any], notes: list[str]
+) -> list[Task]:
+    """What lacks a secret is not enabled before somebody has put it back."""
+    words = "a secret was masked when it was exported"
+    of_job = masking.lacking(job.record(), _listed(masked, "job")) if job else []
+    if job and of_job:
+        notes.append(f"job {job.name!r}: {', '.join(of_job)}: {words}; put it back")
+    listed, found = part(masked, "tasks"), []
+    for task in tasks:
+        fields = masking.lacking(task.record(), _listed(listed, task.id))
+        if fields:
+            notes.append(f"task {task.name!r}: {', '.join(fields)}: {words}; put it back")
+        why = [*fields, *(f"{name} of its job" for name in of_job)]
+        resting = {"disabled_why": f"{words}: {', '.join(why)}"} if why else {}
+        found.append(task.model_copy(update=resting))
+    return found
+
+
+def _listed(masked: Mapping[str, Any], name: str) -> list[Any]:
+    found = masked.get(name) or []
+    if not isinstance(found, list):
+        raise InvalidInput(f"ccs.masked: {shorten(name, 60)}: must be a list")
+    return found
+
+
 def _check_after(tasks: Sequence[Task]) -> None:
     by_id = {one.id: one for one in tasks}
-    for task in tasks:
-        if unknown := [one for one in task.after if one not in by_id]:
-            raise InvalidInput(f"task {task.name!r}: after: no task {shorten(unknown[0], 60)!r}")
     try:
         TopologicalSorter({one.id: one.after for one in tasks}).prepare()
     except CycleError as circle:

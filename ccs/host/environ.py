@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import json
 import os
+from contextlib import suppress
 
 from ccs.errors import CcsError
 from ccs.host.files import read_regular
@@ -18,7 +19,7 @@ from ccs.text import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
 # Set by a client for its tools; a client started by such a tool must not think it is that session.
@@ -125,11 +126,7 @@ def resolve(
     and ended with the run. `given_up`: asked while they are; true if nobody waits any more.
     """
     variables, others = inherited(environ), for_others(environ)
-    secrets = [
-        value
-        for name, value in variables.items()
-        if looks_secret(name) and len(value) >= _SHORTEST_GUESSED
-    ]
+    secrets = _guessed(variables)
     allowed = bool(profile and profile.get("allow_loader_variables") is True)
     for one in _entries(profile or {}):
         if one.source == "unset":
@@ -151,6 +148,23 @@ def resolve(
     if profile and isinstance(profile.get("config_dir"), str):
         variables["CLAUDE_CONFIG_DIR"] = os.path.expanduser(profile["config_dir"])
     return Environment(variables, secrets, others)
+
+
+def at_hand(
+    profiles: Iterable[dict[str, Any]], environ: Mapping[str, str], more: Iterable[str] = ()
+) -> Environment:
+    """Masks what the profiles hold as far as no other program need be asked for it, and `more`."""
+    secrets = [*_guessed(environ), *more]
+    for one in (variable for profile in profiles for variable in _entries(profile)):
+        with suppress(OSError, ValueError, KeyError):  # what cannot be had
+            value = _NEAR[one.source](one.value, environ)
+            secrets += [value, *_strings_within(value)]
+    return Environment({}, secrets)
+
+
+def _guessed(variables: Mapping[str, str]) -> list[str]:
+    named = (value for name, value in variables.items() if looks_secret(name))
+    return [value for value in named if len(value) >= _SHORTEST_GUESSED]
 
 
 class _Entry:

@@ -23,9 +23,12 @@ def read_regular(path: str, most: int, follow: bool = True) -> bytes:
             raise ValueError(f"{path} is not a regular file")
         if status.st_size > most:
             raise ValueError(f"{path} is larger than {most:,} bytes")
-        parts = []
+        parts, left = [], most
         while part := os.read(fd, 1 << 20):
+            left -= len(part)
+            if left < 0:  # it grows while it is read
+                raise ValueError(f"{path} is larger than {most:,} bytes")
             parts.append(part)
-        return b"".join(parts)[:most]
+        return b"".join(parts)
     finally:
         os.close(fd)

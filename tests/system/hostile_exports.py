@@ -77,6 +77,10 @@ PACK: dict[str, tuple[bytes, int, str]] = {
     "version as a number": (text(files.exported(version=1.0)), 2, "version 1.0"),
     "escape as version": (text(files.exported(version="\x1b]0;x\a")), 2, "only 1.0"),
     "later format": (ours(format=2), 2, "later version"),
+    "no format": (ours(format=0), 2, "only 1 is known"),
+    "format is true": (ours(format=True), 2, "only 1 is known"),
+    "masked is a list": (ours(masked=[]), 2, "masked: must be an object"),
+    "masked fields are a text": (ours(masked={"tasks": {files.TASK: "x"}}), 2, "must be a list"),
     "no job": (text(files.exported(job=None)), 2, "job: must be an object"),
     "job is a list": (text(files.exported(job=[])), 2, "job: must be an object"),
     "no tasks": (text(files.exported(tasks=None)), 2, "tasks: must be a list"),
@@ -98,7 +102,6 @@ PACK: dict[str, tuple[bytes, int, str]] = {
     "task with the id of its job": (tasks(files.task(id=files.JOB)), 2, "twice"),
     "circle": (circle(), 2, "a circle"),
     "after itself": (ours({"after": [files.TASK]}), 2, "a circle"),
-    "after another's task": (ours({"after": [OTHER]}), 2, "no task"),
     # Names and places
     "escape in a job's name": (job(name="\x1b[2J"), 2, "control characters"),
     "line break in a task's name": (task(name="a\nERROR: b"), 2, "control characters"),
@@ -147,7 +150,12 @@ PACK: dict[str, tuple[bytes, int, str]] = {
     "of a later version": (ours({"launch_missiles": True}), 0, "ccs.launch_missiles: not taken"),
     "deep inside": (ours({"retry": {"max_attempts": 2, "odd": 1}}), 0, "retry.odd"),
     "another's job": (task(job_id=OTHER), 0, "belongs to the one it came with"),
+    "after another's task": (ours({"after": [OTHER]}), 0, "after: tasks that are not in the file"),
     "order of strangers": (job(task_order=[OTHER, files.TASK, files.TASK]), 0, "named twice"),
+    "ccs contradicts": (
+        ours({"permissions": "auto", "prompt": "another", "enabled": False}), 0,
+        "permissions: ccs says otherwise"
+    ),
     "it says it runs": (job(status="in_progress"), 0, "pending"),
     "cron with escapes": (
         task(

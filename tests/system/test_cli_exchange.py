@@ -52,7 +52,6 @@ def test_an_export_goes_to_a_private_file_or_to_standard_output(ccs):
     printed = ccs.ok("jobs", "export", job[:8]).json
     assert printed | {"exported_at": 0} == written | {"exported_at": 0}
     assert ccs.ok("jobs", "export", job, "-o", "-").json.keys() == written.keys()
-    ccs.ok("jobs", "export", job, "-o", str(path))
     assert ccs("jobs", "export", "nope").code == ccs("jobs", "export", "").code == 3
     for words in ((), ("nightly", "--all")):
         assert ccs("jobs", "export", *words).code == 2
@@ -70,6 +69,23 @@ def test_an_export_replaces_nothing_but_a_file(ccs):
         assert (refused.code, "not a regular file" in refused.err) == (2, True)
     assert link.is_symlink() and kept.read_text() == "kept" and Path("/dev/null").is_char_device()
     assert ccs("jobs", "export", "nightly", "-o", str(ccs.root / "no" / "x")).code == 1
+
+
+def test_an_export_replaces_a_file_only_by_force_and_never_one_of_the_store(ccs):
+    nightly(ccs)
+    kept, within = ccs.root / "kept", ccs.root / "within"
+    kept.write_text("kept")
+    within.symlink_to(ccs.store)
+    before = ccs.snapshot()
+    refused = ccs("jobs", "export", "nightly", "-o", str(kept))
+    assert (refused.code, "--force" in refused.err, kept.read_text()) == (4, True, "kept")
+    for path in (ccs.store / "jobs.json", within / "new.json", ccs.store / "logs" / "x"):
+        refused = ccs("jobs", "export", "nightly", "-o", str(path), "--force")
+        assert (refused.code, "the store itself" in refused.err) == (2, True)
+    assert ccs.snapshot() == before
+    ccs.ok("jobs", "export", "nightly", "-o", str(kept), "--force")
+    assert json.loads(kept.read_text())["version"] == "1.0"
+    assert oct(kept.stat().st_mode)[-3:] == "600"
 
 
 def test_a_static_secret_does_not_leave_with_its_job(ccs):
