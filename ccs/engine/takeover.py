@@ -8,14 +8,14 @@ they are converted in their place, and what they held is kept beside them as `.f
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from ccs.engine import exchange
 from ccs.engine.priorstore import FILES, Gathered, Reader, Remark, is_priors
-from ccs.errors import NotFound
+from ccs.errors import BrokenStore, NotFound
 from ccs.exchange import dangers
 from ccs.model.job import Job
 from ccs.model.profile import TEMPLATES, Profile
@@ -60,7 +60,15 @@ def gather(
     """Reads and converts. Raises NotFound, BrokenStore, OSError."""
     found = Gathered()
     for directory in map(os.path.abspath, directories):
-        if Reader(store, directory, found, environment, now).read():
+        reader = Reader(store, directory, found, environment, now)
+        try:
+            holds = reader.read()
+        except BrokenStore as problem:
+            if reader.is_own or "ccs doctor" not in problem.hint:
+                raise
+            hint = "mend it by hand, or move it away"  # doctor mends the files of ccs only
+            raise BrokenStore(problem.message, hint) from None
+        if holds:
             found.directories.append(directory)
     if not found.directories:
         raise _nothing_in(directories)
@@ -172,6 +180,7 @@ def _settle_references(store: Store, found: Gathered) -> None:
             words = "task_order: ids without a task, or named twice, were left out"
             found.remarks.append(Remark(f"job {job.name!r}", words))
             found.jobs[job.id] = job.model_copy(update={"task_order": order})
+    found.remarks += _met(store, found)
     for words in exchange.default_profile(store, found.jobs.values(), found.tasks.values()):
         found.remarks.append(Remark("", words))
     for kind, records in (("job", found.jobs), ("task", found.tasks)):
@@ -180,6 +189,25 @@ def _settle_references(store: Store, found: Gathered) -> None:
                 words = f"profile {record.profile} is not there; runs fail until it is"
                 words += _hint(record.profile)
                 found.remarks.append(Remark(f"{kind} {record.name!r}", words))
+
+
+def _met(store: Store, found: Gathered) -> Iterator[Remark]:
+    """Of what is here already and stays: where that makes a difference to what comes."""
+    jobs, tasks = store.jobs.read().by_id, store.tasks.read().by_id
+    for profile in found.profiles.values():
+        here = store.profiles.get(profile.id)
+        if here and here.env_vars != profile.env_vars:
+            words = "its variables differ from those of the one here, with which everything runs"
+            yield Remark(f"profile {profile.name!r}", words)
+    hollow = {job.id for job in _hollow(store, found)}
+    for task in found.tasks.values():
+        job = jobs.get(task.job_id or "")
+        if job is None or task.id in tasks or job.id in found.own | hollow:
+            continue
+        wanted = found.jobs.get(job.id)
+        if wanted and task.id in wanted.task_order:
+            words = f"its job is here already and runs it in no order: ccs jobs set-order {job.id}"
+            yield Remark(f"task {task.name!r}", words)
 
 
 def _hint(profile_id: str) -> str:

@@ -20,6 +20,7 @@ from ccs.exchange import prior
 from ccs.exchange.notes import Here
 from ccs.model.job import Job
 from ccs.model.profile import Profile
+from ccs.model.schedule import Interval
 from ccs.model.task import Task
 
 VERSION = "1.0"
@@ -72,6 +73,8 @@ def _beyond(record: Job | Task) -> dict[str, Any]:
     meant = {name: value for name, value in record.record().items() if name not in left_out}
     heard = back.record()
     beyond = _difference(meant, heard)
+    if isinstance(record, Task) and isinstance(record.schedule, Interval):
+        beyond["schedule"] = meant["schedule"]  # what it counts from would be that of the import
     for name in IN_PARTS & beyond.keys():
         if isinstance(meant[name], dict):
             beyond[name] = _difference(meant[name], heard[name])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from ccs.errors import InvalidInput
-from ccs.text import shorten
+from ccs.text import plain, shorten
 
 
 class Note(NamedTuple):
@@ -31,6 +31,17 @@ class Here(NamedTuple):
         if written == "~" or written.startswith("~/"):
             return self.home + written[1:]
         return written
+
+
+_BREAKS = str.maketrans(dict.fromkeys("\t\n\u2028\u2029", " "))
+
+
+def one_line(name: str, notes: list[Note]) -> str:
+    """A name without what could move a cursor or make two lines of it."""
+    cleaned = plain(name).translate(_BREAKS)
+    if cleaned != name:
+        notes.append(Note("name", "its control characters were left out"))
+    return cleaned
 
 
 def part(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ccs.errors import InvalidInput
 from ccs.exchange import schedules
-from ccs.exchange.notes import Here, Note, number, part, text, unknown
+from ccs.exchange.notes import Here, Note, number, one_line, part, text, unknown
 from ccs.model.job import Job
 from ccs.model.task import Task
 from ccs.redact import redacted
@@ -194,7 +194,7 @@ def run(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Note]]:
 
 def _name(entry: Mapping[str, Any], default: str, notes: list[Note]) -> str:
     """It took any text; where it was empty too, what it showed of one that is absent."""
-    name = text(entry, "name")
+    name = one_line(text(entry, "name"), notes)
     name = name if name.strip() else default
     if len(name) <= _LONGEST_NAME:
         return name

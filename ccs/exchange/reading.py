@@ -16,18 +16,17 @@ from typing import Any, TypeVar
 
 from ccs import instant
 from ccs.errors import InvalidInput
-from ccs.exchange import masking, prior
-from ccs.exchange.document import FORMAT, IN_PARTS, NOT_OF_A_JOB, NOT_OF_A_TASK, VERSION
-from ccs.exchange.notes import Here, Note, part
+from ccs.exchange import masking, overlay, prior
+from ccs.exchange.document import FORMAT, NOT_OF_A_JOB, NOT_OF_A_TASK, VERSION
+from ccs.exchange.notes import Here, Note, one_line, part
 from ccs.model.job import Job
-from ccs.model.record import Part, Record
+from ccs.model.record import Part
 from ccs.model.task import Task
-from ccs.text import plain, shorten
+from ccs.text import shorten
 
 MOST_BYTES = 64 << 20
 MOST_TASKS = 20_000
 _LONGEST_COMPLAINT = 500
-_BREAKS = frozenset("\t\n\u2028\u2029")
 
 R = TypeVar("R", Job, Task)
 
@@ -105,13 +104,13 @@ def _job(entry: Any, extra: Mapping[str, Any], here: Here, now: datetime, notes:
     _needs_id_and_name(entry)
     fields, found = prior.job(entry, here)
     common = dict(fields)
-    found += _overlay(fields, extra, Job, NOT_OF_A_JOB)
+    found += overlay.lay(fields, extra, Job, NOT_OF_A_JOB)
     if fields.get("status") == "in_progress":
         fields["status"] = "pending"
     job = _checked(Job, fields, now, found)
     again = prior.job(prior.of_job(job), here)[0]
-    if by_hand := _by_hand(fields, common, again, extra):
-        found += _contradicted(by_hand)
+    if by_hand := overlay.by_hand(fields, common, again, entry, extra):
+        found += overlay.contradicted(by_hand)
         job = _checked(Job, {**fields, **by_hand}, now, [])
     _check_place("working_directory.path", job.working_directory.path)
     notes += [f"job {job.name!r}: {one}" for one in found]
@@ -134,14 +133,14 @@ def _task(
         fields.pop("working_directory", None)  # that of its job counts
     fields["job_id"] = job.id if job else None
     common, extra = dict(fields), part(extras, entry["id"])
-    found += _overlay(fields, extra, Task, NOT_OF_A_TASK)
+    found += overlay.lay(fields, extra, Task, NOT_OF_A_TASK)
     if isinstance(fields.get("working_directory"), str):
         fields["working_directory"] = here.path(fields["working_directory"])
     fields["active_since"] = now
     task = _checked(Task, fields, now, found)
     again = prior.task(prior.of_task(task), here, instant.text(now))[0]
-    if by_hand := _by_hand(fields, common, again, extra):
-        found += _contradicted(by_hand)
+    if by_hand := overlay.by_hand(fields, common, again, entry, extra):
+        found += overlay.contradicted(by_hand)
         task = _checked(Task, {**fields, **by_hand}, now, [])
     if task.working_directory is not None:
         _check_place("working_directory", task.working_directory)
@@ -152,54 +151,12 @@ def _task(
 def _checked(kind: type[R], fields: Mapping[str, Any], now: datetime, notes: list[Note]) -> R:
     record = kind.checked({**fields, "created_at": now, "updated_at": now})
     notes += [Note(shorten(path, 60), "not known here, left out") for path in _strip(record)]
-    if plain(record.name) != record.name or not _BREAKS.isdisjoint(record.name):
-        raise InvalidInput("name: must have no control characters")
+    if (name := one_line(record.name, notes)) != record.name:
+        record = record.changed(name=name)
     for text in masking.texts(record.record()):
         if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise InvalidInput("no text may hold a NUL or half a surrogate pair")
     return record
-
-
-def _overlay(
-    fields: dict[str, Any], extra: Mapping[str, Any], kind: type[Record], never: frozenset[str]
-) -> list[Note]:
-    """What only ccs says goes over what the prior system's words say."""
-    known = set(kind.model_fields) - never
-    for name in known & extra.keys():
-        before, value = fields.get(name), extra[name]
-        # The working directory of a task is a text, that of a job has parts.
-        if name in IN_PARTS and isinstance(before, dict) and isinstance(value, dict):
-            value = {**before, **value}
-        fields[name] = value
-    left_out = [name for name in extra if name not in known]
-    return [Note(f"ccs.{shorten(name, 60)}", "not taken from a file") for name in left_out]
-
-
-def _by_hand(
-    fields: Mapping[str, Any],
-    common: Mapping[str, Any],
-    again: Mapping[str, Any],
-    extra: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The fields that say, in the words of the prior system, something else than ccs says of them.
-
-    Whoever reads or changes the file does it in those words, so they count.
-    """
-    found = {}
-    for name in extra.keys() & common.keys() & again.keys():
-        said, meant, whole = common[name], again[name], fields[name]
-        if name in IN_PARTS and isinstance(said, dict) and isinstance(whole, dict):
-            other = {key: one for key, one in said.items() if meant.get(key) != one}
-            if other:
-                found[name] = {**whole, **other}
-        elif said != meant:
-            found[name] = said
-    return found
-
-
-def _contradicted(names: Collection[str]) -> list[Note]:
-    words = "ccs says otherwise of it; what the prior system would read counts"
-    return [Note(name, words) for name in sorted(names)]
 
 
 def _strip(part: Part, path: str = "") -> Iterator[str]:

@@ -103,9 +103,6 @@ PACK: dict[str, tuple[bytes, int, str]] = {
     "circle": (circle(), 2, "a circle"),
     "after itself": (ours({"after": [files.TASK]}), 2, "a circle"),
     # Names and places
-    "escape in a job's name": (job(name="\x1b[2J"), 2, "control characters"),
-    "line break in a task's name": (task(name="a\nERROR: b"), 2, "control characters"),
-    "reordered name": (task(name="\u202egnp.exe"), 2, "control characters"),
     "half a character": (task(prompt="\ud800"), 2, "surrogate"),
     "NUL in an argument": (ours({"extra_args": ["a\0b"]}), 2, "NUL"),
     "worktree elsewhere": (place(worktree_name="../../x"), 2, "no slash"),
@@ -152,6 +149,10 @@ PACK: dict[str, tuple[bytes, int, str]] = {
     "another's job": (task(job_id=OTHER), 0, "belongs to the one it came with"),
     "after another's task": (ours({"after": [OTHER]}), 0, "after: tasks that are not in the file"),
     "order of strangers": (job(task_order=[OTHER, files.TASK, files.TASK]), 0, "named twice"),
+    "escape in a job's name": (job(name="\x1b[2J"), 0, "control characters"),
+    "line break in a task's name": (task(name="a\nERROR: b"), 0, "task 'a ERROR: b'"),
+    "reordered name": (task(name="\u202egnp.exe"), 0, "task 'gnp.exe'"),
+    "reordered by ccs": (ours({"name": "\u202egnp.exe"}), 0, "control characters"),
     "ccs contradicts": (
         ours({"permissions": "auto", "prompt": "another", "enabled": False}), 0,
         "permissions: ccs says otherwise"

@@ -294,3 +294,55 @@ def test_what_a_killed_take_over_left_out_the_next_one_brings(ccs, place):
 def timeless(records):
     moments = dict.fromkeys(("active_since", "disabled_why"))
     return sorted(({**one, **moments} for one in records), key=lambda one: one["id"])
+
+
+def test_a_secret_in_the_errors_of_a_run_is_not_kept(ccs):
+    token = "gh" + "p_" + "a1B2" * 9
+    lay(ccs, runs=[files.run(status="failed", errors=f"no access with {token}")])
+    done = ccs.ok("import-store")
+    assert history(ccs)[files.RUN]["message"] == "no access with ********"
+    assert token not in done.out + done.err
+
+
+def test_of_its_settings_it_is_told_how_to_have_them_here_and_only_where_they_do_not_count(ccs):
+    directory = lay(ccs, settings={"max_concurrent_tasks": 7, "claude_cli_path": "/opt/my claude"})
+    err = ccs.ok("import-store", "--dry-run").err
+    assert "ccs settings set max_concurrent_tasks '7'" in err
+    assert "ccs settings set claude_path '/opt/my claude'" in err
+    for path in directory.glob("*.json"):
+        path.rename(ccs.store / path.name)
+    err = ccs.ok("import-store", str(ccs.store), "--dry-run").err
+    assert "max_concurrent_tasks" not in err and "claude_path" in err
+    assert ccs.ok("settings", "get", "max_concurrent_tasks").json["value"] == 7
+
+
+def test_what_stays_here_and_differs_is_told_where_it_matters_to_what_comes(ccs):
+    directory = lay(ccs)
+    ccs.ok("import-store")
+    tasks = store()["tasks"]
+    third = "0b1f7a51-9f55-4b0e-9c57-3d0c1f2e4a5c"
+    tasks.append(files.task(id=third, name="later"))
+    (directory / "tasks.json").write_text(json.dumps(tasks))
+    later = files.job(profile=files.PROFILE, task_order=[files.TASK, third])
+    (directory / "jobs.json").write_text(json.dumps([later]))
+    assert "differ" not in ccs.ok("import-store", "--dry-run").err
+    ccs.ok("profiles", "update", files.PROFILE, "--env", "KEY=another")
+    err = ccs.ok("import-store").err
+    assert "note: profile 'S': its variables differ" in err and SECRET not in err
+    assert "task 'later': its job is here already and runs it in no order: ccs jobs set-o" in err
+    assert ccs.saved("jobs")[0]["task_order"] == [files.TASK]
+    assert "set-order" not in ccs.ok("import-store").err
+
+
+def test_of_a_torn_file_elsewhere_it_is_not_said_that_the_doctor_could_mend_it(ccs):
+    directory = lay(ccs)
+    (directory / "jobs.json").write_text("[{")
+    refused = ccs("import-store", "-o", "json")
+    assert (refused.code, "doctor" in refused.error["hint"]) == (6, False)
+
+
+def test_a_name_with_escapes_is_cleaned(ccs):
+    lay(ccs, tasks=[files.task(name="a\x1b[2J\tb")])
+    done = ccs.ok("import-store")
+    assert "its control characters were left out" in done.err
+    assert ccs.saved("tasks")[0]["name"] == "a b"
