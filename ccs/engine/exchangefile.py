@@ -43,6 +43,8 @@ def load_stream(stream: BinaryIO, environment: Mapping[str, str], now: datetime)
 
 def parse(raw: bytes, name: str, environment: Mapping[str, str], now: datetime) -> list[Parcel]:
     """Raises InvalidInput."""
+    if (parts := raw.count(b"{") + raw.count(b"[")) > reading.MOST_PARTS:
+        raise InvalidInput(f"{name} has {parts:,} brackets; an import takes {reading.MOST_PARTS:,}")
     try:
         found = records.parse(raw, name)
     except BrokenStore as problem:
@@ -58,7 +60,9 @@ def text(exported: Mapping[str, Any]) -> str:
     """ASCII. Raises InvalidInput for what could not be read back."""
     written = json.dumps(exported, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
     tasks = [len(one["tasks"]) for one in exported.get("jobs", [exported])]
-    if len(written) > reading.MOST_BYTES or max(tasks, default=0) > reading.MOST_TASKS:
+    brackets = written.count("{") + written.count("[")
+    small = len(written) <= reading.MOST_BYTES and brackets <= reading.MOST_PARTS
+    if not small or max(tasks, default=0) > reading.MOST_TASKS:
         most = f"{reading.MOST_TASKS:,} tasks of a job and {reading.MOST_BYTES:,} bytes"
         raise InvalidInput(f"an import takes at most {most}", "export the jobs one by one")
     return written

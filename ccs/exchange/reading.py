@@ -26,6 +26,9 @@ from ccs.text import shorten
 
 MOST_BYTES = 64 << 20
 MOST_TASKS = 20_000
+# Objects and lists, which take thirty times their bytes when they are read. Those of 20,000 tasks
+# are a tenth of it.
+MOST_PARTS = 4_000_000
 _LONGEST_COMPLAINT = 500
 
 R = TypeVar("R", Job, Task)
@@ -108,10 +111,11 @@ def _job(entry: Any, extra: Mapping[str, Any], here: Here, now: datetime, notes:
     if fields.get("status") == "in_progress":
         fields["status"] = "pending"
     job = _checked(Job, fields, now, found)
-    again = prior.job(prior.of_job(job), here)[0]
-    if by_hand := overlay.by_hand(fields, common, again, entry, extra):
+    if extra.keys() & entry.keys():
+        again = prior.job(prior.of_job(job), here)[0]
+        by_hand = overlay.by_hand(fields, common, again, entry, extra)
         found += overlay.contradicted(by_hand)
-        job = _checked(Job, {**fields, **by_hand}, now, [])
+        job = _checked(Job, {**fields, **by_hand}, now, []) if by_hand else job
     _check_place("working_directory.path", job.working_directory.path)
     notes += [f"job {job.name!r}: {one}" for one in found]
     return job
@@ -138,10 +142,11 @@ def _task(
         fields["working_directory"] = here.path(fields["working_directory"])
     fields["active_since"] = now
     task = _checked(Task, fields, now, found)
-    again = prior.task(prior.of_task(task), here, instant.text(now))[0]
-    if by_hand := overlay.by_hand(fields, common, again, entry, extra):
+    if extra.keys() & entry.keys():
+        again = prior.task(prior.of_task(task), here, instant.text(now))[0]
+        by_hand = overlay.by_hand(fields, common, again, entry, extra)
         found += overlay.contradicted(by_hand)
-        task = _checked(Task, {**fields, **by_hand}, now, [])
+        task = _checked(Task, {**fields, **by_hand}, now, []) if by_hand else task
     if task.working_directory is not None:
         _check_place("working_directory", task.working_directory)
     notes += [f"task {task.name!r}: {one}" for one in found]

@@ -68,6 +68,7 @@ PACK: dict[str, tuple[bytes, int, str]] = {
     "one key twice": (b'{"version": "1.0", "version": "1.0"}', 2, "twice"),
     "deep": (deep(100), 2, "nested too deeply"),
     "deeper": (deep(200_000), 2, "nested too deeply"),
+    "millions of nothing": (b'{"tasks": [' + b"[]," * 4_000_000 + b"[]]}", 2, "brackets"),
     # No export
     "a list": (text([files.job()]), 2, "import-store"),
     "a number": (b"1", 2, "one JSON object"),
