@@ -102,7 +102,7 @@ def import_(
     path = file if given is None else given
     if path is None or (file is not None and given is not None):
         raise InvalidInput("give one FILE")
-    how = exchange.How(keep_ids, force, enable, dict(map(_pair, profiles)))
+    how = exchange.How(keep_ids, force, enable, tuple(map(_pair, profiles)))
     store, now = params.store(), params.now()
     parcels = _loaded(path, now)
     if not keep_ids:

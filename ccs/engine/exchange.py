@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -33,12 +33,12 @@ K = TypeVar("K", Job, Task)
 
 @dataclass(frozen=True)
 class How:
-    """`profiles`: what to take in place of a profile of the file; "" for none."""
+    """`profiles`: of a profile of the file and what to take in its place; "" for none."""
 
     keep_ids: bool = False
     force: bool = False
     enable: bool = False
-    profiles: Mapping[str, str] = field(default_factory=dict)
+    profiles: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,8 @@ def _profiles(store: Store, parcels: Sequence[Parcel], how: How) -> dict[str, st
         wanted |= {one.profile: None for one in theirs if one.profile}
     known = {profile.id for profile in store.profiles.all()}
     found: dict[str, str | None] = {one: one for one in wanted if one in known}
-    for old, new in how.profiles.items():
+    said: set[str] = set()
+    for old, new in how.profiles:
         meant = [
             one for one in wanted
             if old in (one, names.get(one)) or (len(old) >= 4 and one.startswith(old.lower()))
@@ -179,6 +180,9 @@ def _profiles(store: Store, parcels: Sequence[Parcel], how: How) -> dict[str, st
         if len(meant) != 1:
             words = "names no profile of the file" if not meant else "names several of its profiles"
             raise InvalidInput(f"--profile {old}=…: {old!r} {words}", "give its id")
+        if meant[0] in said:
+            raise InvalidInput(f"--profile {old}=…: it was said before what to take for {old!r}")
+        said.add(meant[0])
         found[meant[0]] = store.profiles.find(new).id if new else None
     lacking = [one for one in wanted if one not in found]
     if lacking:

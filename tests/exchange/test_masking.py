@@ -143,7 +143,7 @@ def test_a_mask_in_what_is_bold_is_known_by_the_list():
 
 
 @given(families(), st.just(hide))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_holds_no_secret_leaves_as_it_is(family, hide):
     job, tasks = family
     found = document.build(job, tasks, [], NOW)

@@ -233,6 +233,9 @@ def test_a_profile_that_is_not_here_is_never_another_one_by_default(ccs):
     assert "--profile OLD=NEW" in refused.error["hint"]
     for words in ("nope=work", "work=nope", "work"):
         assert ccs("jobs", "import", path, "--profile", words).code in (2, 3)
+    for twice in ("work", profile):
+        said = ("--profile", "work=none", "--profile", f"{twice}={other}")
+        assert ccs("jobs", "import", path, *said).code == 2
     assert ccs.snapshot() == before
     for old, new, bound in (("work", "work", other), (profile[:8], "none", None)):
         done = ccs.ok("jobs", "import", path, "--profile", f"{old}={new}")

@@ -51,8 +51,10 @@ def broken_off(ccs, how, writes, *words):
     ).returncode
 
 
-@pytest.mark.parametrize(("how", "code"), [("full", 1), ("interrupted", 130)])
-@pytest.mark.parametrize("stands", ["nothing", "others", "the same"])
+@pytest.mark.parametrize(
+    ("how", "code", "stands"),
+    [("full", 1, "others"), ("interrupted", 130, "nothing"), ("full", 1, "the same")],
+)
 def test_an_import_that_fails_leaves_everything_as_it_was(ccs, how, code, stands):
     path, words = sent(ccs, files.exported()), ["--keep-ids"]
     if stands == "others":
