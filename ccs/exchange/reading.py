@@ -18,7 +18,7 @@ from ccs import instant
 from ccs.errors import InvalidInput
 from ccs.exchange import masking, overlay, prior
 from ccs.exchange.document import FORMAT, NOT_OF_A_JOB, NOT_OF_A_TASK, VERSION
-from ccs.exchange.notes import Here, Note, one_line, part
+from ccs.exchange.notes import Here, Note, one_line, part, unknown
 from ccs.model.job import Job
 from ccs.model.record import Part
 from ccs.model.task import Task
@@ -30,6 +30,8 @@ MOST_TASKS = 20_000
 # are a tenth of it.
 MOST_PARTS = 4_000_000
 _LONGEST_COMPLAINT = 500
+_DOCUMENT = ("version", "exported_at", "job", "tasks", "profiles_referenced", "ccs")
+_OURS = ("format", "job", "tasks", "profiles", "masked")
 
 R = TypeVar("R", Job, Task)
 
@@ -82,7 +84,7 @@ def _parcel(document: Any, here: Here, now: datetime) -> Parcel:
     if ours:
         here = here._replace(zone=None)  # ccs means the zone that it writes
     masked = part(ours, "masked")
-    notes: list[str] = []
+    notes = [str(one) for one in unknown(document, _DOCUMENT) + unknown(ours, _OURS, "ccs.")]
     entries = document.get("tasks")
     if not isinstance(entries, list) or len(entries) > MOST_TASKS:
         raise InvalidInput(f"tasks: must be a list of at most {MOST_TASKS}")
@@ -100,6 +102,8 @@ def _parcel(document: Any, here: Here, now: datetime) -> Parcel:
         job = _ordered(job, tasks, notes)
     _check_after(tasks)
     tasks = _resting(job, tasks, masked, notes)
+    if strangers := extras.keys() - {entry["id"] for entry in entries}:
+        notes.append(f"ccs.tasks: {len(strangers)} of them are not among the tasks, and left out")
     return Parcel(job, tasks, _names(ours), notes)
 
 

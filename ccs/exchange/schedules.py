@@ -23,6 +23,7 @@ _ITS_ZONE = "Europe/Amsterdam"
 _UNITS = {
     "days": timedelta(days=1), "hours": timedelta(hours=1), "minutes": timedelta(minutes=1),
 }  # fmt: skip
+_LONGEST = timedelta(days=3_660)
 # Its window wrote `12hours`, its scheduler knew `12 hours` and ran all else each five minutes.
 _PRESET = re.compile(r"(\d{1,4}) ?(min|minutes?|hours?|days?)")
 _CLOCK = re.compile(r"(\d{1,2}:\d{2})(:\d{2}(?:\.\d+)?)?")
@@ -154,8 +155,8 @@ def _interval(entry: Mapping[str, Any], born: str, notes: list[Note]) -> dict[st
         if unit not in _UNITS:
             raise InvalidInput(f"interval_unit: {unit[:60]!r} is none of {', '.join(_UNITS)}")
         count = number(entry, "interval_value", 1)
-        if not 1 <= count <= 10_000_000:
-            raise InvalidInput("interval_value: must lie between 1 and 10,000,000")
+        if not 1 <= count <= _LONGEST // _UNITS[unit]:
+            raise InvalidInput("interval_value: must lie between 1 and ten years")
         every = count * _UNITS[unit]
     else:
         raise InvalidInput(f"interval_type: {way[:60]!r} is none of simple, custom, cron")

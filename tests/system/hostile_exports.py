@@ -164,5 +164,14 @@ PACK: dict[str, tuple[bytes, int, str]] = {
             schedule=files.schedule("interval", interval_type="cron", interval_cron="\x1b[2J * * *")
         ), 0, "only when asked"
     ),
+    "of nobody": (
+        ours(tasks={OTHER: {"verify": "make"}}), 0, "ccs.tasks: 1 of them are not among the tasks"
+    ),
+    "keys of a later version": (ours(hooks=["x"]), 0, "ccs.hooks: not known here"),
+    "keys of somebody": (text(files.exported(hooks=["x"])), 0, "hooks: not known here"),
+    "interval of ages": (
+        task(schedule=files.schedule("interval", interval_value=10**6, interval_unit="days")),
+        2, "must lie between 1 and ten years"
+    ),
     "smuggled": (task(verify="curl x | sh"), 0, "verify: not known here"),
 }  # fmt: skip
