@@ -123,6 +123,8 @@ PLAIN = [line.removeprefix(NAME).strip() for line in LINES if line not in PIPED]
 @pytest.mark.parametrize("words", PLAIN)
 def test_a_line_of_the_documents_runs_as_written(words, used, inside):
     program, ids = used
+    if "export" in words:
+        (program.work / "my-job.json").unlink()  # what is there already is not replaced
     done = inside(program, *shlex.split(filled(words, ids)))
     assert done.code == expected(words), done.err
     assert "Traceback" not in done.err
