@@ -301,7 +301,8 @@ def _start_job(world: World) -> None:
 
 
 def _exported(world: World) -> None:
-    world.ok("jobs", "export", world.ids["job"], "-o", str(world.work / "export.json"))
+    path = str(world.work / "export.json")
+    world.ok("jobs", "export", world.ids["job"], "-o", path, "--force")
 
 
 def _of_the_prior_system(world: World) -> None:
