@@ -15,6 +15,7 @@ without a start mark is started, a slot without a cursor finds its record by id.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -64,13 +65,17 @@ def tick(
     backend: str | None = None,
     spawn: Spawn | None = None,
 ) -> Ticked | None:
-    """None when another tick is at work. Raises BrokenStore, LockTimeout, OSError."""
+    """None when another tick is at work, or the tasks change under this one's hands, which is for
+    the next tick. Raises BrokenStore, LockTimeout, OSError.
+    """
     store.home.create()
     with Lock(store.home.tick_lock) as lock:
         if not lock.acquire():
             return None
         store.check_writable()
-        return _Tick(store, now, environment, backend, spawn).run()
+        with suppress(tasklist.ChangedMeanwhile):
+            return _Tick(store, now, environment, backend, spawn).run()
+    return None
 
 
 def dry_run(

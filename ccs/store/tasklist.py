@@ -251,7 +251,7 @@ class _Sliced:
                 with suppress(OSError):
                     os.unlink(self._agenda)
                 path = self._collection.file.path
-                raise _Late(
+                raise ChangedMeanwhile(
                     f"{path} is not as it was read", "the next tick reads it anew"
                 ) from None
         return self._read[task_id]
@@ -271,8 +271,8 @@ class _Sliced:
         return task, entry
 
 
-class _Late(BrokenStore, _NotAsKnown):
-    """While the tick begins, all is read instead; after that it is the tick's end."""
+class ChangedMeanwhile(BrokenStore, _NotAsKnown):
+    """While the tick begins, all is read instead; after that it is for the next tick."""
 
 
 class _Lazy(Mapping[str, V], Generic[V]):

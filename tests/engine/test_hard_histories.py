@@ -13,11 +13,14 @@ from histories import at, job, run, task, uid
 
 from ccs import instant
 from ccs.engine import jobs, runs, settle
+from ccs.engine.launch import Launcher
+from ccs.engine.look import Look
 from ccs.engine.tick import tick
 from ccs.errors import Conflict, InvalidInput
 from ccs.host import process
 from ccs.model import key
 from ccs.store import atomic
+from ccs.store.tasklist import ChangedMeanwhile
 
 
 def edit(store, name, change):
@@ -340,3 +343,20 @@ def test_a_run_lost_in_a_worktree_is_gone_on_with_there(store, ticks, monkeypatc
     monkeypatch.setattr(process, "is_alive", lambda owner: False)
     ticks.tick("20 10:16")
     assert store.runs.get(run_id).cwd == "/repo/trees/x-1"
+
+
+@pytest.mark.parametrize(("kind", "verb"), [(Launcher, "prepare"), (Look, "snapshot")])
+def test_a_task_changed_under_a_ticks_hands_is_for_the_next_one_and_no_fault(
+    store, ticks, monkeypatch, kind, verb
+):
+    store.tasks.put(task(cron="* * * * *"))
+
+    def too_late(*_):
+        raise ChangedMeanwhile("tasks.json is not as it was read", "")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, verb, too_late)
+        done = tick(store, at("20 10:01") + timedelta(seconds=1), {})
+        assert done is None or (done.launched, done.problems) == ([], [])
+    (run_id,) = ticks.tick("20 10:02").launched
+    assert store.runs.get(run_id).task_id == uid(1)

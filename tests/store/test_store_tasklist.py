@@ -163,7 +163,7 @@ def test_a_damaged_agenda_reads_all_and_never_fails(book):
 def test_what_changes_while_the_tick_goes_on_is_not_mixed(book):
     found = read(book)
     edited(book, lambda tasks: tasks[1].update(name="another"))
-    with pytest.raises(BrokenStore):
+    with pytest.raises(tasklist.ChangedMeanwhile):
         found.by_id[an_id(1)]
 
 
