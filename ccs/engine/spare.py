@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ccs.errors import CcsError
+
 
 @contextmanager
 def spared(problems: list[str], what: str) -> Iterator[None]:
@@ -15,5 +17,8 @@ def spared(problems: list[str], what: str) -> Iterator[None]:
     """
     try:
         yield
+    except CcsError as error:
+        mend = f" ({error.hint})" if error.hint else ""
+        problems.append(f"{what}: {error.message}{mend}")
     except Exception as error:
         problems.append(f"{what}: {error or type(error).__name__}")

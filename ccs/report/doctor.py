@@ -18,7 +18,8 @@ from ccs.report import surroundings, ticking, usage
 from ccs.report.finding import BROKEN, NOTE, WARNING, Check, Finding, Scene
 from ccs.store import atomic, lock, machine, mounts, records
 from ccs.store.collection import lines
-from ccs.store.home import Home, check_directory, check_file, quoted
+from ccs.store.home import Home, check_directory, check_file
+from ccs.store.mending import AWAY, quoted
 from ccs.store.salvage import bad, is_prior
 
 REPAIR = "ccs doctor --repair"
@@ -28,12 +29,17 @@ _MOMENT, _TICK_SECONDS = 10.0, 300.0
 _MOST_STRANGERS = 5
 _RECENT = timedelta(days=2)
 # What else may stand beside the files and directories that `Home` names.
-_ENDINGS = (".prev", ".format-0", ".tmp", ".away", ".own")
+_ENDINGS = (".prev", ".format-0", ".tmp", ".own")
 
 
 def examine(scene: Scene) -> dict[str, Any]:
     """`status` is that of the worst finding, or ok."""
-    found = dict.fromkeys(one for check in CHECKS for one in _made(check, scene))  # each once
+    found: dict[Finding, None] = {}
+    for check in CHECKS:
+        # What keeps a check from looking has mostly been found by one before.
+        told = {(one.what, one.mend) for one in found}
+        made = (one for one in _made(check, scene) if (one.what, one.mend) not in told)
+        found |= dict.fromkeys(made)
     levels = {one.level for one in found}
     worst = next((level for level in (BROKEN, WARNING) if level in levels), "ok")
     findings = [asdict(one) for one in found]
@@ -74,9 +80,12 @@ def _everything(home: Home) -> Iterator[tuple[Callable[[str], None], str]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         for entry in entries:
-            below = directory in (home.path, home.runs) or entry.name == "index"
-            is_part = below and not entry.name.endswith((".json", ".prev")) and entry.is_dir()
-            if is_part and not entry.is_symlink():
+            is_directory = entry.is_dir(follow_symlinks=False)
+            is_part = entry.path in home.parts or (is_directory and directory == home.runs)
+            is_strange = is_directory and directory == home.path and entry.path not in home.known
+            if AWAY in entry.name or (is_strange and not is_part):
+                continue  # nobody reads it
+            if is_part and is_directory:
                 left.append(entry.path)
             else:
                 yield (check_directory if is_part else check_file), entry.path
@@ -225,7 +234,7 @@ def _strangers(scene: Scene) -> Iterator[Finding]:
 
 
 def _is_known(home: Home, name: str) -> bool:
-    base = name.partition(".corrupt-")[0]
+    base = name.partition(".corrupt-")[0].partition(AWAY)[0]
     for ending in _ENDINGS:
         base = base.removesuffix(ending)
     return base.startswith(".") or home.file(base) in home.known

@@ -11,6 +11,7 @@ import os
 import stat
 
 from ccs.errors import BrokenStore
+from ccs.store.mending import out_of_the_way, own_copy, own_lock, quoted
 
 FORMAT = 1
 COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
@@ -125,6 +126,11 @@ class Home:
         return os.path.join(self.file("locks"), "tick.lock")
 
     @property
+    def parts(self) -> frozenset[str]:
+        """Every directory in it but those of the runs."""
+        return frozenset((*map(self.file, _PARTS), os.path.join(self.history, "index")))
+
+    @property
     def known(self) -> frozenset[str]:
         """Every path directly in it that ccs makes."""
         files = (self.settings, self.cursors, self.host, self.usage, self.limit_texts, self.agenda)
@@ -236,10 +242,13 @@ def _check_file(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise foreign(path, status.st_mode)
     if status.st_nlink > 1 and status.st_nlink > _own_names(path, status):
+        name = os.path.basename(path)
         # Whoever made the other name may have kept the right to write, or tricks us into writing
-        # what is not ours.
+        # what is not ours; and what we append here would be appended to somebody's backup.
         raise BrokenStore(
-            f"{path} has a second name elsewhere, by which it could be changed", _own_copy(path)
+            f"{path} has a second name elsewhere (a backup made of hard links?), by which each "
+            "would change with the other",
+            own_lock(path) if path.endswith(".lock") or name == "lock" else own_copy(path),
         )
     _check_owner(status, path)
 
@@ -279,27 +288,15 @@ def foreign(path: str, mode: int, wanted: str = "regular file") -> BrokenStore:
     """The refusal of a link, a pipe or whatever else stands where a `wanted` belongs. The command
     that mends it keeps what a link leads to.
     """
-    away = f"mv {quoted(path)} {quoted(path + '.away')}"
     if stat.S_ISLNK(mode):
         words = f"{path} is a link, not a {wanted}; ccs follows none"
         if wanted == "regular file" and os.path.isfile(path):
-            return BrokenStore(words, _own_copy(path))
+            return BrokenStore(words, own_copy(path))
         if wanted == "directory" and os.path.isdir(path):
             real = os.path.realpath(path)
             return BrokenStore(words, f"rm {quoted(path)} && cp -Rp {quoted(real)} {quoted(path)}")
-        return BrokenStore(words, away)
-    return BrokenStore(f"{path} is not a {wanted}", away)
-
-
-def _own_copy(path: str) -> str:
-    """The command that puts a file of its own in the place of a linked one."""
-    own = quoted(path + ".own")
-    return f"cp {quoted(path)} {own} && chmod 600 {own} && mv -f {own} {quoted(path)}"
-
-
-def quoted(path: str) -> str:
-    """As one word of a shell's line."""
-    return "'" + path.replace("'", "'\\''") + "'"
+        return BrokenStore(words, out_of_the_way(path))
+    return BrokenStore(f"{path} is not a {wanted}", out_of_the_way(path))
 
 
 def _user_home() -> str:

@@ -14,7 +14,7 @@ import os
 
 from ccs.errors import BrokenStore
 from ccs.store import atomic, sealed
-from ccs.store.home import FORMAT, open_file, quoted
+from ccs.store.home import FORMAT, open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,11 +183,11 @@ class Records:
 
     def _refuse_if_lost(self) -> None:
         """An absent file beside its own previous copy was removed or lost, it was never empty."""
-        if os.path.exists(self.path + ".prev"):
+        if atomic.stamp_of(self.path + ".prev") is not None:
+            # Not by cp: what was launched since that copy was made would be launched again.
             raise BrokenStore(
-                f"{self.path} is gone, but its previous copy is there",
-                f"put it back: cp {quoted(self.path + '.prev')} {quoted(self.path)}; "
-                f"to begin anew: rm {quoted(self.path + '.prev')}",
+                f"{self.path} is gone, but its previous copy is there; without that it begins anew",
+                "ccs doctor --repair",
             )
 
 
