@@ -241,14 +241,15 @@ def open_file(path: str, flags: int) -> int:
 def _check_file(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise foreign(path, status.st_mode)
-    if status.st_nlink > 1 and status.st_nlink > _own_names(path, status):
-        name = os.path.basename(path)
+    # A run's lock is held for hours, so it could not be replaced, and nothing is written to it.
+    is_lock = os.path.basename(path) == "lock"
+    if status.st_nlink > 1 and not is_lock and status.st_nlink > _own_names(path, status):
         # Whoever made the other name may have kept the right to write, or tricks us into writing
         # what is not ours; and what we append here would be appended to somebody's backup.
         raise BrokenStore(
             f"{path} has a second name elsewhere (a backup made of hard links?), by which each "
             "would change with the other",
-            own_lock(path) if path.endswith(".lock") or name == "lock" else own_copy(path),
+            own_lock(path) if path.endswith(".lock") else own_copy(path),
         )
     _check_owner(status, path)
 
