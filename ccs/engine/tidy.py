@@ -68,7 +68,7 @@ def report(home: Home) -> dict[str, Any] | None:
     found = atomic.read(home.tidied)
     try:
         told = json.loads(found[0]) if found else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 
@@ -87,7 +87,7 @@ def _prune(store: Store, settings: Settings, now: datetime) -> int:
 def _last(home: Home) -> datetime | None:
     try:
         return instant.parse(str((report(home) or {})["at"]))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

@@ -21,6 +21,7 @@ from ccs.store.collection import lines
 from ccs.store.home import Home, check_directory, check_file
 from ccs.store.mending import AWAY, quoted
 from ccs.store.salvage import bad, is_prior
+from ccs.store.store import Store
 
 REPAIR = "ccs doctor --repair"
 _MOUNTS = "/proc/self/mountinfo"
@@ -82,8 +83,8 @@ def _everything(home: Home) -> Iterator[tuple[Callable[[str], None], str]]:
         for entry in entries:
             is_directory = entry.is_dir(follow_symlinks=False)
             is_part = entry.path in home.parts or (is_directory and directory == home.runs)
-            is_strange = is_directory and directory == home.path and entry.path not in home.known
-            if AWAY in entry.name or (is_strange and not is_part):
+            is_strange = is_directory and directory == home.path and not _is_known(home, entry.name)
+            if AWAY in entry.name or is_strange:
                 continue  # nobody reads it
             if is_part and is_directory:
                 left.append(entry.path)
@@ -120,12 +121,20 @@ def _others(scene: Scene) -> Iterator[Finding]:
             newer = records.too_new(path)
             yield Finding(BROKEN, f"{newer.message}: it is only read", path, newer.hint)
     except CcsError as error:
-        kept = os.path.exists(path + ".prev")
-        yield Finding(BROKEN, error.message, path, REPAIR if kept else error.hint)
+        yield Finding(BROKEN, error.message, path, _mend_of_settings(store, error.hint))
     try:
         limittexts.own(store.home)
     except CcsError as error:
         yield Finding(BROKEN, error.message, store.home.limit_texts, error.hint)
+
+
+def _mend_of_settings(store: Store, hint: str) -> str:
+    try:
+        if repair.of_settings(store):
+            return REPAIR
+    except CcsError:
+        pass  # not to be read at all, and the hint says what to do
+    return "mend it by hand" if REPAIR in hint else hint
 
 
 def _history(scene: Scene) -> Iterator[Finding]:

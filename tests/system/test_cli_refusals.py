@@ -152,3 +152,29 @@ def test_a_directory_that_is_not_ours_alone_is_refused_and_mended_by_the_hint(
         path.chmod(0o700)
         if ROOT:
             os.chown(path, 0, 0)
+
+
+def dangling(path, away):
+    os.replace(path, away)
+    os.symlink(away.with_name("nowhere"), path)
+
+
+@pytest.mark.parametrize("injury", [dangling, pipe, directory], ids=lambda one: one.__name__)
+def test_whatever_stands_in_the_place_of_any_file_is_found_and_mended_for_good(
+    filled, inside, tmp_path, injury
+):
+    files = [one for one in filled.store.rglob("*") if one.is_file() and ".away" not in one.name]
+    assert {"agenda", "tick.json"} <= {one.name for one in files}
+    for number, path in enumerate(files):
+        injury(path, tmp_path / f"away-{number}")
+    try:
+        done = inside(filled, "doctor", "-o", "json")
+        found = {one["where"]: one["mend"] for one in done.json["findings"]}
+        mends = [found[str(path)] for path in files]
+        for mend in mends:
+            subprocess.run(["/bin/sh", "-c", mend], check=True)
+        left = inside(filled, "doctor", "-o", "json").json["findings"]
+        assert not [one for one in left if one["mend"] in mends or ".away" in one["where"]]
+    finally:
+        for number, path in enumerate(files):
+            os.replace(tmp_path / f"away-{number}", path)
