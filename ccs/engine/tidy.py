@@ -87,7 +87,7 @@ def _prune(store: Store, settings: Settings, now: datetime) -> int:
 def _last(home: Home) -> datetime | None:
     try:
         return instant.parse(str((report(home) or {})["at"]))
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError):
         return None
 
 

@@ -57,6 +57,10 @@ def _made(check: Check, scene: Scene) -> list[Finding]:
         words = error.strerror or str(error)
         where = os.fsdecode(error.filename) if error.filename else path
         return [Finding(BROKEN, words, where, f"ls -ld {quoted(where)}")]
+    except Exception as error:
+        # Whatever a damaged file leads to that nobody foresaw: this is where one looks for it.
+        words = f"a check failed ({check.__name__.strip('_')}: {type(error).__name__})"
+        return [Finding(BROKEN, words, path, "see what the others say, then: ccs debug all")]
 
 
 def _trust(scene: Scene) -> Iterator[Finding]:

@@ -59,7 +59,10 @@ class Trust:
         return kept
 
     def task(self, run: Run) -> dict[str, Any] | None:
-        asked = as_it_ran(self._store.home, run.id)
+        try:
+            asked = as_it_ran(self._store.home, run.id)
+        except (BrokenStore, OSError):
+            asked = None  # of one run; ccs doctor names the file
         task = asked.get("task") if asked else None
         if isinstance(task, dict):
             return task
