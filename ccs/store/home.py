@@ -11,7 +11,12 @@ import os
 import stat
 
 from ccs.errors import BrokenStore
+from ccs.store.links import is_elsewhere
 from ccs.store.mending import out_of_the_way, own_copy, own_lock, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FORMAT = 1
 COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
@@ -215,7 +220,7 @@ def check_file(path: str) -> None:
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         raise foreign(path, status.st_mode)
-    _check_file(status, path)
+    _check_file(lambda: os.lstat(path), path)
 
 
 def open_file(path: str, flags: int) -> int:
@@ -231,19 +236,19 @@ def open_file(path: str, flags: int) -> int:
     if flags & os.O_EXCL:
         return fd  # made just now
     try:
-        _check_file(os.fstat(fd), path)
+        _check_file(lambda: os.fstat(fd), path)
     except BaseException:
         os.close(fd)
         raise
     return fd
 
 
-def _check_file(status: os.stat_result, path: str) -> None:
+def _check_file(look: Callable[[], os.stat_result], path: str) -> None:
+    status = look()
     if not stat.S_ISREG(status.st_mode):
         raise foreign(path, status.st_mode)
     # A run's lock is held for hours, so it could not be replaced, and nothing is written to it.
-    is_lock = os.path.basename(path) == "lock"
-    if status.st_nlink > 1 and not is_lock and status.st_nlink > _own_names(path, status):
+    if status.st_nlink > 1 and os.path.basename(path) != "lock" and is_elsewhere(look, path):
         # Whoever made the other name may have kept the right to write, or tricks us into writing
         # what is not ours; and what we append here would be appended to somebody's backup.
         raise BrokenStore(
@@ -252,22 +257,6 @@ def _check_file(status: os.stat_result, path: str) -> None:
             own_lock(path) if path.endswith(".lock") else own_copy(path),
         )
     _check_owner(status, path)
-
-
-def _own_names(path: str, status: os.stat_result) -> int:
-    """How many names it has by ccs itself: a writer that was killed as it kept the version before
-    (`atomic.write`) leaves it with two.
-    """
-    directory, name = os.path.split(path)
-    name = name.removesuffix(".prev")
-    with os.scandir(directory) as entries:
-        mine = [
-            one
-            for one in entries
-            if one.name in (name, name + ".prev")
-            or (one.name.startswith(f".{name}.prev.") and one.name.endswith(".tmp"))
-        ]
-        return sum(os.path.samestat(one.stat(follow_symlinks=False), status) for one in mine)
 
 
 def _check_owner(status: os.stat_result, path: str) -> None:
