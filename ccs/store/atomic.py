@@ -92,7 +92,8 @@ def write(path: str, content: bytes, durable: bool = True, previous: str = "") -
     Raises BrokenStore for what is no file: a rename would replace a link and leave what it leads
     to as it was, and cannot replace a directory.
     """
-    _refuse_foreign(path)
+    for one in filter(None, (path, previous)):
+        _refuse_foreign(one)
     directory = os.path.dirname(path)
     draft = _draft(path)
     fd = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
