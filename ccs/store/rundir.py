@@ -198,6 +198,8 @@ class RunDir:
     def _remove(self, name: str) -> None:
         try:
             os.unlink(self._file(name))
+        except (IsADirectoryError, PermissionError):
+            os.rmdir(self._file(name))  # somebody's; one that is not empty keeps the run's
         except FileNotFoundError:
             pass  # removing twice is the same as once: a reaper may have been killed in the middle
 

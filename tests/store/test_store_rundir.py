@@ -359,3 +359,10 @@ def test_a_disk_that_does_not_answer_says_neither_yes_nor_no(rundir, monkeypatch
 def test_a_mark_that_leads_nowhere_is_a_mark(rundir):
     os.symlink("/nowhere/at/all", file(rundir, "started"))
     assert rundir.started()
+
+
+def test_an_empty_directory_in_the_place_of_a_file_does_not_keep_the_run(rundir):
+    os.mkdir(file(rundir, "stop"))
+    assert rundir.stop_reason() == "stopped"
+    rundir.remove()
+    assert not rundir.exists()
