@@ -32,7 +32,7 @@ SOURCES = (
 # In place of a stamp: a change of this file wakes nobody.
 ANY = (0, 0, 0)
 LONGEST_SLEEP = 3600
-_LONGEST_LINE = 4096
+_LONGEST_LINE = 1 << 16
 # Opening a pipe must not wait for its other end, nor a link lead elsewhere.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _FOLLOWS = os.utime not in os.supports_follow_symlinks
