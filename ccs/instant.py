@@ -22,7 +22,10 @@ def parse(value: str) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value!r} is before the year 1 or after 9999 in UTC") from None
 
 
 def minute(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ import click
 
 from ccs.cli import again, attach, keep, output, params, rundiff, runlog, terminal
 from ccs.cli.output import Column, Output, Record
-from ccs.errors import EXIT_RUN_FAILED, InvalidInput
+from ccs.errors import EXIT_RUN_FAILED, CcsError, InvalidInput
 
 
 def _took(run: Record) -> str:
@@ -98,17 +98,28 @@ def list_(
         None if since is None else params.past(since, params.now()),
     )
 
-    def found(most: int) -> list[Record]:
+    def found(most: int) -> tuple[list[Record], CcsError | None]:
+        """And what kept it from finding the others."""
         trust = runlist.Trust(store)
-        return [trust.record(run) for run in islice(runlist.chosen(store, wanted), most)]
+        shown: list[Record] = []
+        try:
+            for run in islice(runlist.chosen(store, wanted), most):
+                shown.append(trust.record(run))
+        except CcsError as fault:
+            return shown, fault
+        return shown, None
 
     if not watch:
-        out.records("runs", found(limit), _columns())
+        shown, fault = found(limit)
+        if shown or fault is None:
+            out.records("runs", shown, _columns())
+        if fault is not None:
+            raise fault
         return
     from ccs.cli.redraw import redraw
 
     def frame(height: int) -> str:  # two lines are the table's head, one stays free
-        return output.table(found(min(limit, max(0, height - 3))), _columns())
+        return output.table(found(min(limit, max(0, height - 3)))[0], _columns())
 
     redraw(frame, params.clock())
 

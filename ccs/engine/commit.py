@@ -39,17 +39,19 @@ def commit(
     asked: Record,
     run_id: str,
     say: Say,
+    mask: Callable[[str], str],
     told_to_stop: Callable[[], bool] | None = None,
 ) -> str | None:
     """The id of the commit of what the run changed; None when there is none, and why is told.
 
-    Called after a success, never for a mock. `told_to_stop` ends hooks that are running.
+    Called after a success, never for a mock. `mask` takes secrets out of its message, which may be
+    pushed to anybody; `told_to_stop` ends hooks that are running.
     """
     if place.before is None or place.repo is None or asked["mock"]:
         return None
     if not asked["place"]["commit"]:
         return None
-    message = _message(asked, run_id)
+    message = _message(asked, run_id, mask)
     try:
         with Lock(_lock_of(place.home, place.repo)) as lock:
             # Two runs that commit at once would each look at the other's half-made commit.
@@ -121,10 +123,11 @@ def _chosen(top: str, before: State, now: State) -> tuple[list[str], list[str]]:
     return chosen, passed_over
 
 
-def _message(asked: Record, run_id: str) -> str:
+def _message(asked: Record, run_id: str, mask: Callable[[str], str]) -> str:
     task = asked["task"]
-    name = shorten(str(task.get("name") or "task"), _SUBJECT)
-    lines = str(task.get("prompt") or task.get("command") or "").strip().splitlines()
+    # Before it is cut: half a secret would not be recognised.
+    name = shorten(mask(str(task.get("name") or "task")), _SUBJECT)
+    lines = mask(str(task.get("prompt") or task.get("command") or "")).strip().splitlines()
     first = shorten(lines[0], 4 * _SUBJECT) if lines else ""
     body = f"\n\n{first}" if first and not first.startswith(name.rstrip("…")) else ""
     return f"{name}{body}\n\nCcs-Run: {run_id}\n"

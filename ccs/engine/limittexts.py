@@ -31,7 +31,9 @@ def own(home: Home) -> list[messages.Text]:
         return messages.texts(records.parse(found[0], home.limit_texts))
     except InvalidInput as error:
         words = f"{home.limit_texts}: {error.message}"
-        raise BrokenStore(words, "mend it by hand (man ccs-usage)") from None
+    except BrokenStore as error:
+        words = error.message
+    raise BrokenStore(words, "mend it by hand (man ccs-usage)")
 
 
 def meaning(home: Home, message: str, now: datetime) -> messages.Meaning | None:

@@ -23,7 +23,8 @@ from ccs.model.record import Record
 from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.store import atomic, records
-from ccs.store.home import check_directory, quoted
+from ccs.store.home import check_directory
+from ccs.store.mending import quoted
 from ccs.store.records import Records
 from ccs.store.store import Store
 from ccs.text import shorten

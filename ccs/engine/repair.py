@@ -30,7 +30,7 @@ def planned(store: Store) -> list[Salvage]:
         with suppress(BrokenStore):  # not to be read at all: no content of it can be trusted
             made = salvage(file, judge, partial(_restored, store, file.name))
             found += [made] if made is not None else []
-        found += _settings(store) if file.name == "profiles" else []
+            found += of_settings(store) if file.name == "profiles" else []
     return found
 
 
@@ -94,16 +94,17 @@ def _restored(store: Store, name: str, entry: Record) -> Record:
     return entry
 
 
-def _settings(store: Store) -> list[Salvage]:
-    """Taken from the previous copy as a whole: half of them might spend more than was meant."""
+def of_settings(store: Store) -> list[Salvage]:
+    """Taken from the previous copy as a whole: half of them might spend more than was meant.
+    Raises BrokenStore for what is not to be read at all, OSError."""
     path = store.home.settings
     found = atomic.read(path)
     previous = atomic.read(path + ".prev")
-    if found is None or previous is None or not _is_broken(lambda: store.settings()):
+    if previous is None or not _is_broken(lambda: store.settings()):
         return []
     if _is_broken(lambda: store.settings_in(previous[0], path + ".prev")):
         return []
-    plan = Salvage(path, found[0])
+    plan = Salvage(path, found[0] if found else b"")
     plan.content = previous[0]
     plan.told.append(f"{path}: comes back as it was in the previous copy")
     return [plan]

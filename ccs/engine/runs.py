@@ -10,7 +10,7 @@ from datetime import datetime
 from ccs.engine import steps
 from ccs.engine.clock import Clock
 from ccs.engine.reap import settle_one
-from ccs.errors import Conflict, NotFound, WaitTimeout
+from ccs.errors import BrokenStore, Conflict, NotFound, WaitTimeout
 from ccs.host import process
 from ccs.model.run import Run
 from ccs.store.store import Store
@@ -25,7 +25,8 @@ def ask_to_stop(store: Store, run: Run, reason: str = "stopped") -> None:
     rundir = store.rundir(run.id)
     with suppress(FileNotFoundError):  # the run has ended in the meantime
         rundir.ask_to_stop(reason)
-        process.wake(rundir.owner())
+        with suppress(BrokenStore):  # without it the supervisor looks within a second
+            process.wake(rundir.owner())
 
 
 def stop(store: Store, reference: str, clock: Clock) -> Run:

@@ -156,6 +156,6 @@ def _read(path: str) -> Record:
         if isinstance(told, dict):
             instant.parse(told["at"])
             return told if isinstance(told["backend"], str) else {}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         pass  # torn or edited by hand
     return {}

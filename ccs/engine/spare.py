@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ccs.errors import CcsError
 from ccs.store.tasklist import ChangedMeanwhile
 
 
@@ -20,5 +21,8 @@ def spared(problems: list[str], what: str) -> Iterator[None]:
         yield
     except ChangedMeanwhile:
         pass
+    except CcsError as error:
+        mend = f" ({error.hint})" if error.hint else ""
+        problems.append(f"{what}: {error.message}{mend}")
     except Exception as error:
         problems.append(f"{what}: {error or type(error).__name__}")

@@ -68,7 +68,7 @@ def report(home: Home) -> dict[str, Any] | None:
     found = atomic.read(home.tidied)
     try:
         told = json.loads(found[0]) if found else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 

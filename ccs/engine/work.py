@@ -108,20 +108,23 @@ class Work:
             ended = self._calls(place, program, resolved, logs)
             if ended is not None:
                 ended = resolved.mask_record(ended)
-                self._finish(place, ended, logs)
+                self._finish(place, ended, resolved, logs)
                 message = resolved.mask_text(ended["message"] or "")
                 ended["message"] = message[:_LONGEST_MESSAGE] or None
                 logs.note(f"{ended['status']} {ended['reason'] or ''}".rstrip())
         return ended
 
-    def _finish(self, place: workplace.Place, ended: Record, logs: Logs) -> None:
+    def _finish(
+        self, place: workplace.Place, ended: Record, resolved: environ.Environment, logs: Logs
+    ) -> None:
         """What follows when the client and its check are done."""
         now = self.clock.now()
         learn.conclude(self.home, self.terms, ended, self.refused, self.began, now)
         commits = ended["status"] == "success" and not self.mock and self.asked["place"]["commit"]
         self._write_for_now(place, ended, commits)
         if commits:
-            commit(place, self.asked, self.run_id, logs.note, self._told_to_stop)
+            mask = resolved.mask_text
+            commit(place, self.asked, self.run_id, logs.note, mask, self._told_to_stop)
         workplace.leave(place, ended, self.run_id, logs.note)
 
     def _write_for_now(self, place: workplace.Place, ended: Record, commits: bool) -> None:

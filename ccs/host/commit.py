@@ -11,6 +11,7 @@ import os
 
 from ccs.host.git import LONG_SECONDS, SETTINGS, Git, GitFailed
 from ccs.host.repository import Repository, commit_of
+from ccs.redact import redacted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ class _One:
                     os.unlink(path)
                 except FileNotFoundError:
                     pass  # git takes its lock away itself unless it is ended
-        for line in (self.done.out + self.done.err).decode("utf-8", "replace").splitlines():
+        # As a whole: the lines inside of a key in PEM form cannot be told from others one by one.
+        said = redacted((self.done.out + self.done.err).decode("utf-8", "replace"))
+        for line in said.splitlines():
             say(f"git commit: {line}")
         self._find()
         return True

@@ -49,6 +49,8 @@ _SHORTEST_SECRET = 6
 _AS_GO_HAS_IT = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&"})
 # Of what only its name says that it is one.
 _SHORTEST_GUESSED = 12
+# In bytes before they are encoded: 76 and 64 letters.
+_BASE64_LINES = (57, 48)
 # With its name, what Linux takes as one variable.
 _LONGEST = 128 * 1024 - 1
 # A model or a window may be called like the value of some variable that is no secret.
@@ -272,8 +274,17 @@ def _forms(secrets: list[str]) -> list[bytes]:
                 twice = (json.dumps(once, ensure_ascii=told)[1:-1] for told in (True, False))
                 forms |= {form.encode("utf-8", "surrogatepass") for form in (once, *twice)}
         content = part.encode("utf-8", "surrogatepass")
-        forms |= {*_in_url(content), *_in_base64(content)}
+        forms |= {*_in_url(content), *_in_base64(content), *_in_lines_of_base64(content)}
     return sorted(forms, key=len, reverse=True)
+
+
+def _in_lines_of_base64(content: bytes) -> Iterator[bytes]:
+    """As base64(1) and openssl(1) cut it, which the form of the whole would not be found in."""
+    for width in _BASE64_LINES:
+        for start in range(0, len(content) if len(content) > width else 0, width):
+            piece = content[start : start + width]
+            if len(piece) >= _SHORTEST_SECRET:
+                yield binascii.b2a_base64(piece, newline=False)[: 8 * len(piece) // 6]
 
 
 def _in_url(content: bytes) -> Iterator[bytes]:

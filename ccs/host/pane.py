@@ -12,6 +12,7 @@ import os
 import termios
 import threading
 
+from ccs.host.files import open_regular
 from ccs.text import plain
 
 _LOOK_SECONDS = 1.0
@@ -54,10 +55,10 @@ class Pane:
     def _copy(self, offset: int) -> int:
         """How far the log has been shown. Raises OSError."""
         try:
-            file = open(self._log, "rb")
-        except FileNotFoundError:
-            return offset
-        with file:
+            fd = open_regular(self._log, follow=False)
+        except (FileNotFoundError, ValueError):
+            return offset  # not there yet; or a link or a pipe, which nothing is written to
+        with open(fd, "rb") as file:
             file.seek(offset)
             while chunk := file.read(_CHUNK):
                 offset += len(chunk)

@@ -18,6 +18,7 @@ from ccs.host.mark import is_made, read_mark, read_text, write_mark
 from ccs.host.repository import Repository, branch_of, commit_of
 from ccs.host.worktree import FOLDER, Tree
 from ccs.model import treename
+from ccs.redact import redacted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ class Maker:
         # What it leaves running must not hold the lock under which trees are made.
         free = Git(inside.directory, inside.variables, (), inside.told_to_stop)
         done = free.do(["/bin/sh", "-c", setup])
-        # Whole lines: what masks secrets would not know half of one.
-        lines = (done.out + done.err).decode("utf-8", "replace").splitlines()[-20:]
+        # Whole lines, and all before some are taken: half a secret would not be recognised.
+        lines = redacted((done.out + done.err).decode("utf-8", "replace")).splitlines()[-20:]
         if done.code != 0:
             said = f": {lines[-1]}" if lines else ""
             how = done.fault or f"exit {done.code}"

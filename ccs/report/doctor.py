@@ -18,8 +18,10 @@ from ccs.report import surroundings, ticking, usage
 from ccs.report.finding import BROKEN, NOTE, WARNING, Check, Finding, Scene
 from ccs.store import atomic, lock, machine, mounts, records
 from ccs.store.collection import lines
-from ccs.store.home import Home, check_directory, check_file, quoted
+from ccs.store.home import Home, check_directory, check_file
+from ccs.store.mending import AWAY, quoted
 from ccs.store.salvage import bad, is_prior
+from ccs.store.store import Store
 
 REPAIR = "ccs doctor --repair"
 _MOUNTS = "/proc/self/mountinfo"
@@ -28,12 +30,17 @@ _MOMENT, _TICK_SECONDS = 10.0, 300.0
 _MOST_STRANGERS = 5
 _RECENT = timedelta(days=2)
 # What else may stand beside the files and directories that `Home` names.
-_ENDINGS = (".prev", ".format-0", ".tmp", ".away", ".own")
+_ENDINGS = (".prev", ".format-0", ".tmp", ".own")
 
 
 def examine(scene: Scene) -> dict[str, Any]:
     """`status` is that of the worst finding, or ok."""
-    found = dict.fromkeys(one for check in CHECKS for one in _made(check, scene))  # each once
+    found: dict[Finding, None] = {}
+    for check in CHECKS:
+        # What keeps a check from looking has mostly been found by one before.
+        told = {(one.what, one.mend) for one in found}
+        made = (one for one in _made(check, scene) if (one.what, one.mend) not in told)
+        found |= dict.fromkeys(made)
     levels = {one.level for one in found}
     worst = next((level for level in (BROKEN, WARNING) if level in levels), "ok")
     findings = [asdict(one) for one in found]
@@ -50,6 +57,10 @@ def _made(check: Check, scene: Scene) -> list[Finding]:
         words = error.strerror or str(error)
         where = os.fsdecode(error.filename) if error.filename else path
         return [Finding(BROKEN, words, where, f"ls -ld {quoted(where)}")]
+    except Exception as error:
+        # Whatever a damaged file leads to that nobody foresaw: this is where one looks for it.
+        words = f"a check failed ({check.__name__.strip('_')}: {type(error).__name__})"
+        return [Finding(BROKEN, words, path, "see what the others say, then: ccs debug all")]
 
 
 def _trust(scene: Scene) -> Iterator[Finding]:
@@ -74,9 +85,12 @@ def _everything(home: Home) -> Iterator[tuple[Callable[[str], None], str]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         for entry in entries:
-            below = directory in (home.path, home.runs) or entry.name == "index"
-            is_part = below and not entry.name.endswith((".json", ".prev")) and entry.is_dir()
-            if is_part and not entry.is_symlink():
+            is_directory = entry.is_dir(follow_symlinks=False)
+            is_part = entry.path in home.parts or (is_directory and directory == home.runs)
+            is_strange = is_directory and directory == home.path and not _is_known(home, entry.name)
+            if AWAY in entry.name or is_strange:
+                continue  # nobody reads it
+            if is_part and is_directory:
                 left.append(entry.path)
             else:
                 yield (check_directory if is_part else check_file), entry.path
@@ -111,12 +125,20 @@ def _others(scene: Scene) -> Iterator[Finding]:
             newer = records.too_new(path)
             yield Finding(BROKEN, f"{newer.message}: it is only read", path, newer.hint)
     except CcsError as error:
-        kept = os.path.exists(path + ".prev")
-        yield Finding(BROKEN, error.message, path, REPAIR if kept else error.hint)
+        yield Finding(BROKEN, error.message, path, _mend_of_settings(store, error.hint))
     try:
         limittexts.own(store.home)
     except CcsError as error:
         yield Finding(BROKEN, error.message, store.home.limit_texts, error.hint)
+
+
+def _mend_of_settings(store: Store, hint: str) -> str:
+    try:
+        if repair.of_settings(store):
+            return REPAIR
+    except CcsError:
+        pass  # not to be read at all, and the hint says what to do
+    return "mend it by hand" if REPAIR in hint else hint
 
 
 def _history(scene: Scene) -> Iterator[Finding]:
@@ -225,7 +247,7 @@ def _strangers(scene: Scene) -> Iterator[Finding]:
 
 
 def _is_known(home: Home, name: str) -> bool:
-    base = name.partition(".corrupt-")[0]
+    base = name.partition(".corrupt-")[0].partition(AWAY)[0]
     for ending in _ENDINGS:
         base = base.removesuffix(ending)
     return base.startswith(".") or home.file(base) in home.known

@@ -51,6 +51,9 @@ def _told(part: Callable[[], Any]) -> Any:
         return part()
     except (CcsError, OSError) as error:
         return {"error": str(error)}
+    except Exception as error:
+        # As in the doctor's checks; its words could quote what stands in a file.
+        return {"error": type(error).__name__}
 
 
 def _shortened(value: Any, home: re.Pattern[str]) -> Any:

@@ -86,8 +86,18 @@ def permissions(home: Home) -> dict[str, str] | None:
 
 def permitted(home: Home, run_id: str) -> str | None:
     """What a run was allowed to do, where the task as it ran is still known."""
-    task = (as_it_ran(home, run_id) or {}).get("task")
-    return str(task.get("permissions", BYPASS)) if isinstance(task, dict) else None
+    task = task_of(home, run_id)
+    return None if task is None else str(task.get("permissions", BYPASS))
+
+
+def task_of(home: Home, run_id: str) -> dict[str, Any] | None:
+    """As it ran; None where that cannot be told. One file must not hide the other runs, and
+    ccs doctor names it."""
+    try:
+        task = (as_it_ran(home, run_id) or {}).get("task")
+    except (BrokenStore, OSError):
+        return None
+    return task if isinstance(task, dict) else None
 
 
 def newest_runs(home: Home, most: int) -> list[dict[str, Any]] | None:

@@ -14,7 +14,6 @@ from ccs.model.run import Run
 from ccs.model.task import Task
 from ccs.report import listed
 from ccs.report.listed import BYPASS
-from ccs.store.asked import as_it_ran
 from ccs.store.store import Store
 
 _PATHS = ("file_path", "notebook_path", "path")
@@ -59,9 +58,8 @@ class Trust:
         return kept
 
     def task(self, run: Run) -> dict[str, Any] | None:
-        asked = as_it_ran(self._store.home, run.id)
-        task = asked.get("task") if asked else None
-        if isinstance(task, dict):
+        task = listed.task_of(self._store.home, run.id)
+        if task is not None:
             return task
         return next((one.record() for one in _tasks(self._store) if one.id == run.task_id), None)
 

@@ -101,6 +101,6 @@ def last_tick(store: Store) -> dict[str, Any]:
     found = atomic.read(store.home.last_tick)
     try:
         told = json.loads(found[0]) if found else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}  # it is rewritten by every tick that does something
     return told if isinstance(told, dict) else {}

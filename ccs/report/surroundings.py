@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ccs.host import asking, environ, program
 from ccs.report import disk
 from ccs.report.finding import BROKEN, NOTE, WARNING, Check, Finding, Scene
-from ccs.store.home import quoted
+from ccs.store.mending import quoted
 
 _ASKING_SECONDS = 0.4
 _GIT = (2, 33)

@@ -10,7 +10,7 @@ from ccs import duration, instant
 from ccs.model.run import Run
 from ccs.report import scheduling, state
 from ccs.report.finding import BROKEN, NOTE, WARNING, Check, Finding, Scene
-from ccs.store.home import quoted
+from ccs.store.mending import quoted
 from ccs.usage.ledger import DEFAULT
 
 _INSTALL = "ccs install"

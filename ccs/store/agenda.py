@@ -14,11 +14,13 @@ so a change made meanwhile shows at the next tick. What follows that line is for
 from __future__ import annotations
 
 import os
+import stat
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TextIO
 
     from ccs.store.atomic import Stamp
 
@@ -30,6 +32,10 @@ SOURCES = (
 # In place of a stamp: a change of this file wakes nobody.
 ANY = (0, 0, 0)
 LONGEST_SLEEP = 3600
+_LONGEST_LINE = 1 << 16
+# Opening a pipe must not wait for its other end, nor a link lead elsewhere.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_FOLLOWS = os.utime not in os.supports_follow_symlinks
 _ABSENT = "-"
 _ANY = "*"
 
@@ -54,8 +60,8 @@ class Told:
 def idle(home: str, version: str) -> bool:
     """Whether nothing can be due now; touches tick.json as the sign of life when so."""
     try:
-        with open(home + "/agenda", encoding="ascii") as file:
-            told = Told(file.readline())
+        with opened(home) as file:
+            told = Told(file.readline(_LONGEST_LINE))
         now = time.time()
         if told.busy == "1" or not told.holds(version, now) or now >= told.next_wake:
             return False
@@ -64,10 +70,19 @@ def idle(home: str, version: str) -> bool:
                 return False
         if told.busy != "0" and not all(_goes_on(home, one) for one in told.busy.split(",")):
             return False
-        os.utime(home + "/tick.json")
+        os.utime(home + "/tick.json", follow_symlinks=_FOLLOWS)
     except (OSError, ValueError, ImportError, IndexError):
         return False  # absent, torn or foreign: the long way decides
     return True
+
+
+def opened(home: str) -> TextIO:
+    """Raises OSError, ValueError for a pipe or a device: neither may hold a tick up."""
+    fd = os.open(home + "/agenda", _FLAGS)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ValueError("no agenda")
+    return open(fd, encoding="ascii")
 
 
 def line(
@@ -129,7 +144,7 @@ def boot_id() -> str:
 
 def stamp_now(home: str, name: str) -> str:
     try:
-        status = os.stat(f"{home}/{name}")
+        status = os.lstat(f"{home}/{name}")
     except FileNotFoundError:
         return _ABSENT
     return shown((status.st_mtime_ns, status.st_size, status.st_ino))

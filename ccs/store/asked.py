@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def as_it_ran(home: Home, run_id: str) -> dict[str, Any] | None:
-    """None when that file is gone or torn."""
+    """None when that file is gone or torn. Raises BrokenStore for one that is not ours alone,
+    OSError."""
     found = atomic.read(home.as_run(run_id))
     try:
         record = json.loads(found[0]) if found else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

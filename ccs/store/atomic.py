@@ -10,6 +10,7 @@ twice on one descriptor: after a failure the kernel has dropped the pages
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
 from ccs.errors import BrokenStore
@@ -88,10 +89,11 @@ def write(path: str, content: bytes, durable: bool = True, previous: str = "") -
     """Replaces `path`. `durable=False` skips the fsyncs, for what can be rebuilt.
 
     `previous`: the name by which the version that stood there is kept.
-    Raises BrokenStore for a link, which a rename would replace and its target keep the old.
+    Raises BrokenStore for what is no file: a rename would replace a link and leave what it leads
+    to as it was, and cannot replace a directory.
     """
-    if os.path.islink(path):
-        raise foreign(path, os.lstat(path).st_mode)
+    for one in filter(None, (path, previous)):
+        _refuse_foreign(one)
     directory = os.path.dirname(path)
     draft = _draft(path)
     fd = open_file(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -141,6 +143,15 @@ def _keep(path: str, previous: str) -> None:
         # Kept before, by a writer that was killed: between two names of one file, rename does
         # nothing (https://pubs.opengroup.org/onlinepubs/9699919799/functions/rename.html).
         _unlink(draft)
+
+
+def _refuse_foreign(path: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise foreign(path, mode)
 
 
 def sweep(path: str) -> None:

@@ -147,7 +147,7 @@ class History:
         if not all(self._is_sound(bucket, covered) for bucket in buckets):
             return {}
         same = [month for month in self.months() if covered.get(month) == self._stamp(month)]
-        return {month: os.stat(self._month(month)).st_size for month in same}
+        return {month: os.lstat(self._month(month)).st_size for month in same}
 
     def _extend_index(self, indexed: dict[str, int]) -> None:
         if not indexed:
@@ -164,7 +164,7 @@ class History:
         for bucket, content in buckets.items():
             atomic.append(os.path.join(self.index, bucket), content, durable=False)
         for bucket in self._buckets():
-            covered[bucket] = str(os.stat(os.path.join(self.index, bucket)).st_size)
+            covered[bucket] = str(os.lstat(os.path.join(self.index, bucket)).st_size)
         text = "".join(f"{name} {state}\n" for name, state in sorted(covered.items()))
         atomic.write(os.path.join(self.index, "covered"), text.encode())
 
@@ -240,7 +240,7 @@ class History:
         return os.path.join(self.directory, f"{month}.jsonl")
 
     def _stamp(self, month: str) -> str:
-        return ":".join(map(str, atomic.stamp(os.stat(self._month(month)))))
+        return ":".join(map(str, atomic.stamp(os.lstat(self._month(month)))))
 
 
 def _month_of(record: Record) -> str:

@@ -11,6 +11,12 @@ import os
 import stat
 
 from ccs.errors import BrokenStore
+from ccs.store.links import is_elsewhere
+from ccs.store.mending import out_of_the_way, own_copy, own_lock, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FORMAT = 1
 COLLECTIONS = ("jobs", "tasks", "runs", "profiles")
@@ -125,6 +131,11 @@ class Home:
         return os.path.join(self.file("locks"), "tick.lock")
 
     @property
+    def parts(self) -> frozenset[str]:
+        """Every directory in it but those of the runs."""
+        return frozenset((*map(self.file, _PARTS), os.path.join(self.history, "index")))
+
+    @property
     def known(self) -> frozenset[str]:
         """Every path directly in it that ccs makes."""
         files = (self.settings, self.cursors, self.host, self.usage, self.limit_texts, self.agenda)
@@ -209,7 +220,7 @@ def check_file(path: str) -> None:
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         raise foreign(path, status.st_mode)
-    _check_file(status, path)
+    _check_file(lambda: os.lstat(path), path)
 
 
 def open_file(path: str, flags: int) -> int:
@@ -225,39 +236,27 @@ def open_file(path: str, flags: int) -> int:
     if flags & os.O_EXCL:
         return fd  # made just now
     try:
-        _check_file(os.fstat(fd), path)
+        _check_file(lambda: os.fstat(fd), path)
     except BaseException:
         os.close(fd)
         raise
     return fd
 
 
-def _check_file(status: os.stat_result, path: str) -> None:
+def _check_file(look: Callable[[], os.stat_result], path: str) -> None:
+    status = look()
     if not stat.S_ISREG(status.st_mode):
         raise foreign(path, status.st_mode)
-    if status.st_nlink > 1 and status.st_nlink > _own_names(path, status):
+    # A run's lock is held for hours, so it could not be replaced, and nothing is written to it.
+    if status.st_nlink > 1 and os.path.basename(path) != "lock" and is_elsewhere(look, path):
         # Whoever made the other name may have kept the right to write, or tricks us into writing
-        # what is not ours.
+        # what is not ours; and what we append here would be appended to somebody's backup.
         raise BrokenStore(
-            f"{path} has a second name elsewhere, by which it could be changed", _own_copy(path)
+            f"{path} has a second name elsewhere (a backup made of hard links?), by which each "
+            "would change with the other",
+            own_lock(path) if path.endswith(".lock") else own_copy(path),
         )
     _check_owner(status, path)
-
-
-def _own_names(path: str, status: os.stat_result) -> int:
-    """How many names it has by ccs itself: a writer that was killed as it kept the version before
-    (`atomic.write`) leaves it with two.
-    """
-    directory, name = os.path.split(path)
-    name = name.removesuffix(".prev")
-    with os.scandir(directory) as entries:
-        mine = [
-            one
-            for one in entries
-            if one.name in (name, name + ".prev")
-            or (one.name.startswith(f".{name}.prev.") and one.name.endswith(".tmp"))
-        ]
-        return sum(os.path.samestat(one.stat(follow_symlinks=False), status) for one in mine)
 
 
 def _check_owner(status: os.stat_result, path: str) -> None:
@@ -279,27 +278,15 @@ def foreign(path: str, mode: int, wanted: str = "regular file") -> BrokenStore:
     """The refusal of a link, a pipe or whatever else stands where a `wanted` belongs. The command
     that mends it keeps what a link leads to.
     """
-    away = f"mv {quoted(path)} {quoted(path + '.away')}"
     if stat.S_ISLNK(mode):
         words = f"{path} is a link, not a {wanted}; ccs follows none"
         if wanted == "regular file" and os.path.isfile(path):
-            return BrokenStore(words, _own_copy(path))
+            return BrokenStore(words, own_copy(path))
         if wanted == "directory" and os.path.isdir(path):
             real = os.path.realpath(path)
             return BrokenStore(words, f"rm {quoted(path)} && cp -Rp {quoted(real)} {quoted(path)}")
-        return BrokenStore(words, away)
-    return BrokenStore(f"{path} is not a {wanted}", away)
-
-
-def _own_copy(path: str) -> str:
-    """The command that puts a file of its own in the place of a linked one."""
-    own = quoted(path + ".own")
-    return f"cp {quoted(path)} {own} && chmod 600 {own} && mv -f {own} {quoted(path)}"
-
-
-def quoted(path: str) -> str:
-    """As one word of a shell's line."""
-    return "'" + path.replace("'", "'\\''") + "'"
+        return BrokenStore(words, out_of_the_way(path))
+    return BrokenStore(f"{path} is not a {wanted}", out_of_the_way(path))
 
 
 def _user_home() -> str:

@@ -131,14 +131,13 @@ class Lock:
 
 
 def is_free(path: str) -> bool:
-    """Whether nobody holds the lock now. A missing file is free."""
-    if not os.path.exists(path):
-        return True
+    """Whether nobody holds the lock now. A missing file is free. Raises BrokenStore, OSError."""
     try:
+        os.lstat(path)
         with Lock(path) as lock:
             return lock.acquire()
     except FileNotFoundError:
-        return True  # its directory was removed in this moment
+        return True  # nobody made it, or its directory was removed in this moment
 
 
 def holding(path: str) -> int | None:

@@ -14,7 +14,7 @@ import os
 
 from ccs.errors import BrokenStore
 from ccs.store import atomic, sealed
-from ccs.store.home import FORMAT, open_file, quoted
+from ccs.store.home import FORMAT, open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Records:
         """Raises BrokenStore for a file that is no list of records, OSError."""
         found = atomic.read(self.path)
         if found is None:
-            self._refuse_if_lost()
+            refuse_if_lost(self.path)
             return Content(b"", None)
         content = Content(*found)
         document = parse(content.raw, self.path)
@@ -181,14 +181,15 @@ class Records:
             atomic.write(self.path + ".format-0", content.raw)
         return atomic.write(self.path, text, previous=self.path + ".prev" if content.raw else "")
 
-    def _refuse_if_lost(self) -> None:
-        """An absent file beside its own previous copy was removed or lost, it was never empty."""
-        if os.path.exists(self.path + ".prev"):
-            raise BrokenStore(
-                f"{self.path} is gone, but its previous copy is there",
-                f"put it back: cp {quoted(self.path + '.prev')} {quoted(self.path)}; "
-                f"to begin anew: rm {quoted(self.path + '.prev')}",
-            )
+
+def refuse_if_lost(path: str) -> None:
+    """An absent file beside its own previous copy was removed or lost, it was never empty."""
+    if atomic.stamp_of(path + ".prev") is not None:
+        # Not by cp: what was launched since that copy was made would be launched again.
+        raise BrokenStore(
+            f"{path} is gone, but its previous copy is there; without that it begins anew",
+            "ccs doctor --repair",
+        )
 
 
 def encode(document: Any) -> bytes:

@@ -19,8 +19,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 
-from ccs.errors import CcsError
+from ccs.errors import BrokenStore
 from ccs.store import atomic
 from ccs.store.home import make_directory, open_file
 from ccs.store.lock import Lock
@@ -46,8 +47,14 @@ class RunDir:
             atomic.flush_directory(os.path.dirname(self.path))
 
     def exists(self) -> bool:
-        """A link does not count: it would lead what is written and removed out of the store."""
-        return os.path.isdir(self.path) and not os.path.islink(self.path)
+        """A link does not count: it would lead what is written and removed out of the store.
+
+        Raises OSError where that cannot be told: a run whose directory is gone is lost.
+        """
+        try:
+            return stat.S_ISDIR(os.lstat(self.path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def lock(self) -> Lock:
         return Lock(self._file("lock"))
@@ -82,10 +89,12 @@ class RunDir:
         self._remove("started")
 
     def started(self) -> bool:
-        return os.path.exists(self._file("started"))
+        """Raises OSError where that cannot be told."""
+        return self._is_there("started")
 
     def owner(self) -> Record:
-        """Empty when unknown."""
+        """Empty when unknown. Raises BrokenStore for one that is not ours alone, OSError: a run
+        whose owner is thought gone is ended."""
         return self._json("owner") or {}
 
     def _reserve(self) -> None:
@@ -100,13 +109,13 @@ class RunDir:
     # The outcome ------------------------------------------------------------
 
     def write_outcome(self, outcome: Record) -> None:
-        """Durable when it returns. Uses the reserved room if that is still there."""
+        """Durable when it returns. Uses the reserved room if that is still there, and ours."""
         content = json.dumps(outcome, ensure_ascii=True).encode()
         reserve = self._file("reserve")
-        if len(content) > RESERVED or not os.path.exists(reserve):
+        fd = self._open_reserve() if len(content) <= RESERVED else None
+        if fd is None:
             atomic.write(self._file("outcome.json"), content)
             return
-        fd = open_file(reserve, os.O_WRONLY)
         try:
             atomic.write_all(fd, content)
             os.ftruncate(fd, len(content))
@@ -116,7 +125,16 @@ class RunDir:
         os.replace(reserve, self._file("outcome.json"))
         atomic.flush_directory(self.path)
 
+    def _open_reserve(self) -> int | None:
+        try:
+            return open_file(self._file("reserve"), os.O_WRONLY)
+        except (FileNotFoundError, BrokenStore):
+            return None  # gone, or given a second name by somebody's backup: a new file is as good
+
     def outcome(self) -> Record | None:
+        """None while there is none, or one that is not whole. Raises BrokenStore for one that is
+        not ours alone, OSError: a run without an outcome may be recorded as lost.
+        """
         return self._json("outcome.json")
 
     # Stopping ---------------------------------------------------------------
@@ -127,7 +145,7 @@ class RunDir:
         Raises FileNotFoundError when the run has ended.
         """
         path = self._file("stop")
-        if os.path.exists(path):
+        if os.path.lexists(path):
             return
         try:
             atomic.write(path, reason.encode())  # whole at once: nobody acts on half a reason
@@ -142,7 +160,7 @@ class RunDir:
             fd = open_file(self._file("stop"), os.O_RDONLY)
         except FileNotFoundError:
             return None
-        except CcsError:
+        except BrokenStore:
             return "stopped"  # whatever it is: that it is there says it
         try:
             return os.read(fd, 20).decode("ascii", "replace").strip() or "stopped"
@@ -166,21 +184,30 @@ class RunDir:
 
     def _size(self, name: str) -> int:
         try:
-            return os.stat(self._file(name)).st_size
+            return os.lstat(self._file(name)).st_size
         except FileNotFoundError:
             return 0
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            os.lstat(self._file(name))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _remove(self, name: str) -> None:
         try:
             os.unlink(self._file(name))
+        except (IsADirectoryError, PermissionError):
+            os.rmdir(self._file(name))  # somebody's; one that is not empty keeps the run's
         except FileNotFoundError:
             pass  # removing twice is the same as once: a reaper may have been killed in the middle
 
     def _json(self, name: str) -> Record | None:
+        found = atomic.read(self._file(name))
         try:
-            found = atomic.read(self._file(name))
             record = json.loads(found[0]) if found else None
-        except (ValueError, RecursionError, CcsError):
+        except (ValueError, RecursionError):
             return None  # not written whole: as if it had not been written
         return record if isinstance(record, dict) else None
 

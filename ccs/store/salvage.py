@@ -16,7 +16,7 @@ from ccs.errors import BrokenStore
 from ccs.store import atomic
 from ccs.store.collection import lines
 from ccs.store.home import FORMAT
-from ccs.store.records import Content, Records, canonical, decoder, encode
+from ccs.store.records import Content, Records, begins_newer, canonical, decoder, encode
 
 Record = dict[str, Any]
 # Why an entry cannot be used, empty when it can.
@@ -46,6 +46,9 @@ def salvage(file: Records, judge: Judge, restored: Callable[[Record], Record]) -
     if found is None and previous is None:
         return None
     plan = Salvage(file.path, found[0] if found else b"")
+    if previous and previous.damaged:
+        count = f"{len(previous.records)} {file.name} are whole in it"
+        plan.told.append(f"{file.path}.prev is damaged too: {count}")
     earlier = previous.records if previous else []
     content: Content | None = None
     try:
@@ -61,16 +64,28 @@ def salvage(file: Records, judge: Judge, restored: Callable[[Record], Record]) -
     else:
         envelope = previous.envelope if previous else {}
         records = _collected(plan, file.name, judge, earlier)
+        if previous and previous.damaged and not plan.raw:
+            plan.raw = previous.raw  # all there is, and the next change writes over it
     plan.content = encode({"format": FORMAT, **envelope, file.name: records})
     return plan
 
 
 def _previous(file: Records, judge: Judge, restored: Callable[[Record], Record]) -> Content | None:
+    """As far as it can be read; it may be damaged as well."""
+    path = file.path + ".prev"
     try:
-        content = Records(file.path + ".prev", file.name).read()
+        found = None if begins_newer(path) else atomic.read(path)
     except (BrokenStore, OSError):
         return None
-    if not content.raw or content.newer:
+    if not found or not found[0]:
+        return None
+    try:
+        content = Records(path, file.name).read()
+    except BrokenStore:
+        content = Content(*found)
+        content.damaged = [content.raw]
+        content.records = _found_in(content.raw, file.name, judge)
+    if content.newer:
         return None
     content.records = [restored(one) for one in content.records if not judge(one)]
     return content
@@ -117,11 +132,7 @@ def _mended(
 
 
 def _collected(plan: Salvage, name: str, judge: Judge, earlier: list[Record]) -> list[Record]:
-    found: dict[str, Record] = {}
-    for entry in _whole_ones(plan.raw, name):
-        entry["id"] = canonical(entry["id"])
-        if not judge(entry):
-            found.setdefault(entry["id"], entry)
+    found = {one["id"]: one for one in _found_in(plan.raw, name, judge)}
     torn = _is_torn(plan.raw)
     lowered = plan.raw.lower()
     kept: dict[str, Record] = {}
@@ -136,6 +147,15 @@ def _collected(plan: Salvage, name: str, judge: Judge, earlier: list[Record]) ->
     whole = f"{len(found)} whole in the damaged file" if plan.raw else "the file is gone"
     plan.told.insert(0, f"{plan.path}: {whole}; then {len(kept)} {name}")
     return list(kept.values())
+
+
+def _found_in(raw: bytes, name: str, judge: Judge) -> list[Record]:
+    found: dict[str, Record] = {}
+    for entry in _whole_ones(raw, name):
+        entry["id"] = canonical(entry["id"])
+        if not judge(entry):
+            found.setdefault(entry["id"], entry)
+    return list(found.values())
 
 
 def _is_torn(raw: bytes) -> bool:

@@ -79,7 +79,7 @@ class Store:
 
     def read_settings(self) -> tuple[Settings, atomic.Stamp | None]:
         """Raises BrokenStore. A file of the prior system (no format) lends no mock_mode."""
-        found = atomic.read(self.home.settings)
+        found = self._settings_file()
         if found is None:
             return Settings(), None
         return self.settings_in(found[0], self.home.settings), found[1]
@@ -96,8 +96,15 @@ class Store:
 
     def settings_fields(self) -> dict[str, Any]:
         """As they stand in the file, which need not make sense. Raises BrokenStore."""
-        found = atomic.read(self.home.settings)
+        found = self._settings_file()
         return _document(found[0], self.home.settings) if found else {}
+
+    def _settings_file(self) -> tuple[bytes, atomic.Stamp] | None:
+        """Raises BrokenStore where it is lost: what holds then by itself may spend money."""
+        found = atomic.read(self.home.settings)
+        if found is None:
+            records.refuse_if_lost(self.home.settings)
+        return found
 
     def write_settings(self, settings: Settings) -> None:
         """Called under the store lock. Raises BrokenStore for a broken or a later file."""
@@ -111,7 +118,7 @@ class Store:
         """
         path = self.home.settings
         atomic.sweep(path)
-        found = atomic.read(path)
+        found = self._settings_file()
         if found is not None:
             standing = _document(found[0], path)
             if records.is_newer(standing):

@@ -120,7 +120,7 @@ class _Known(NamedTuple):
 def _known(home: str, version: str, now: int) -> _Known | None:
     """None when there is none that can be trusted."""
     try:
-        with open(f"{home}/agenda", encoding="ascii") as file:
+        with agenda.opened(home) as file:
             head, _, rest = file.read().partition("\n")
         told = agenda.Told(head)
         if not told.holds(version, now) or told.stamps["cursors.json"] != agenda.stamp_now(

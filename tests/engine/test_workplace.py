@@ -70,7 +70,7 @@ class Runs:
         does(Repo.opened(place.cwd))
         ended = {"status": status, "message": None, "run": asked["run"]}
         if status == "success":
-            commit(place, asked, asked["run"], self.said.append)
+            commit(place, asked, asked["run"], self.said.append, str)
         workplace.leave(place, ended, asked["run"], self.said.append)
         return ended
 
@@ -379,7 +379,7 @@ def test_two_runs_that_end_together_commit_one_after_the_other(runs, repo):
     repo.write(a="x\n")
 
     def ends(place, one):
-        commit(place, one, one["run"], runs.said.append)
+        commit(place, one, one["run"], runs.said.append, str)
 
     threads = [threading.Thread(target=ends, args=pair) for pair in zip(places, asked, strict=True)]
     for thread in threads:
@@ -401,7 +401,7 @@ def test_a_stop_lets_a_hook_put_back_what_it_had_set_aside(runs, repo):
     place = runs.prepare(asked)
     repo.write(a="x\n")
     hooking = repo.path / ".git/hooking"
-    assert commit(place, asked, asked["run"], runs.said.append, hooking.exists) is None
+    assert commit(place, asked, asked["run"], runs.said.append, str, hooking.exists) is None
     assert "told to end" in place.told[0]
     assert (repo.path / "b").read_text() == "not saved yet\n"
 
@@ -411,7 +411,9 @@ def test_a_stop_after_the_commit_was_made_leaves_it_whole(runs, repo):
     asked = runs.asked()
     place = runs.prepare(asked)
     repo.write(a="x\n")
-    made = commit(place, asked, asked["run"], runs.said.append, (repo.path / ".git/hooking").exists)
+    made = commit(
+        place, asked, asked["run"], runs.said.append, str, (repo.path / ".git/hooking").exists
+    )
     assert (made, repo.status()) == (repo.head, "")
 
 
@@ -424,7 +426,7 @@ def test_a_supervisor_killed_in_a_hook_leaves_an_index_that_knows_the_commit(run
     repo.put("made")
     child = os.fork()
     if child == 0:
-        commit(place, asked, asked["run"], lambda words: None)
+        commit(place, asked, asked["run"], lambda words: None, str)
         os._exit(0)
     until((repo.path / ".git/hooking").exists)
     os.kill(child, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -36,3 +37,15 @@ def test_a_record_keeps_what_it_is_judged_by_and_no_secret_anywhere_else():
         "claude_version": f"2 {MASK}",
         "permission_denials": [{"tool_input": {"command": MASK}}],
     }
+
+
+@pytest.mark.parametrize("width", [76, 64])
+@pytest.mark.parametrize("length", [49, 58, 108, 400])
+def test_the_lines_that_base64_is_cut_into_are_masked_each(width, length):
+    secret = "".join(chr(33 + 7 * one % 90) for one in range(length))
+    whole = base64.b64encode(f"{secret}\n".encode()).decode()  # as echo gives it
+    lines = [whole[at : at + width] for at in range(0, len(whole), width)]
+    hidden = Environment({}, [secret])
+    for told in ("\n".join(lines), json.dumps("\n".join(lines))):
+        shown = hidden.mask_text(told)
+        assert not [one for one in lines if len(one) > 8 and one[:-4] in shown]

@@ -19,6 +19,7 @@ from ccs import instant
 from ccs.engine import sight
 from ccs.report import disk, doctor, scheduling, surroundings
 from ccs.report.finding import BROKEN, NOTE, WARNING, Scene
+from ccs.store import atomic
 from ccs.store.home import COLLECTIONS
 from ccs.store.lock import Lock
 from ccs.usage import ledger
@@ -288,3 +289,26 @@ def test_many_files_of_others_are_not_a_flood(look, write):
 def test_a_broken_file_is_one_finding_whatever_else_would_read_it(look, write, name):
     write(f"{name}.json", "{")
     assert len(of(look(), f"{name}.json")) == 1
+
+
+def test_a_check_that_fails_as_nobody_foresaw_is_a_finding_and_hides_no_other(look, monkeypatch):
+    def _odd(scene):
+        raise RecursionError("a secret in its words")
+
+    monkeypatch.setattr(doctor, "CHECKS", (_odd, *doctor.CHECKS))
+    found = look()
+    assert found[0]["what"] == "a check failed (odd: RecursionError)"
+    assert len(found) > 1
+
+
+@pytest.mark.parametrize("name", ["sight", "installed", "tick", "tidied"])
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"at": "0001-01-01T00:00:00+14:00", "backend": "cron"}']
+)
+def test_a_derived_file_full_of_nonsense_is_as_good_as_absent(look, store, now, name, content):
+    from ccs.report import inspection
+
+    atomic.write(store.home.file(f"{name}.json"), content.encode())
+    assert not [one for one in look() if "check failed" in one["what"]]
+    told = inspection.everything(store, {"HOME": "/nowhere", "PATH": ""}, now)
+    assert not [name for name, one in told.items() if isinstance(one, dict) and "error" in one]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 
 import pytest
@@ -233,7 +234,8 @@ def test_asking_the_agenda_loads_nothing_else():
 
 
 def test_what_supervisors_load_of_the_store_is_lean():
-    lean = ("home", "atomic", "lock", "sealed", "records", "history", "rundir", "agenda")
+    lean = ("home", "links", "mending", "atomic", "lock", "sealed", "records", "history")
+    lean += ("rundir", "agenda")
     modules = loaded(*(f"ccs.store.{name}" for name in lean))
     heavy = {"pydantic", "typing", "dataclasses", "logging", "filelock", "click", "datetime"}
     assert not modules & heavy
@@ -242,3 +244,36 @@ def test_what_supervisors_load_of_the_store_is_lean():
         "ccs.store",
         *(f"ccs.store.{name}" for name in lean),
     }
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory", "link"])
+def test_whatever_stands_in_its_place_holds_no_tick_up(quiet, kind, tmp_path):
+    os.replace(quiet.agenda, tmp_path / "away")
+    if kind == "pipe":
+        os.mkfifo(quiet.agenda, 0o600)
+    elif kind == "device":
+        os.symlink("/dev/zero", quiet.agenda)
+        if os.geteuid() == 0:
+            os.unlink(quiet.agenda)
+            os.mknod(quiet.agenda, 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    elif kind == "directory":
+        os.mkdir(quiet.agenda)
+    else:
+        os.symlink(tmp_path / "away", quiet.agenda)
+    script = (
+        "import resource, signal, sys\n"
+        "from ccs.store import agenda, tasklist\n"
+        "signal.alarm(20)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "print(agenda.idle(*sys.argv[1:]), tasklist._known(*sys.argv[1:], 0))\n"
+    )
+    child = python(script, quiet.path, VERSION)
+    assert child.communicate()[0] == "False None\n"
+
+
+def test_the_sign_of_life_is_left_on_nothing_elsewhere(quiet, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    os.replace(quiet.last_tick, elsewhere)
+    os.symlink(elsewhere, quiet.last_tick)
+    idle(quiet)
+    assert os.stat(elsewhere).st_mtime == 1

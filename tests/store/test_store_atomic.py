@@ -329,3 +329,23 @@ def test_killed_at_any_system_call_a_put_leaves_the_old_or_the_new_version(home,
     assert strace([], CHANGE, home.path)[0] == 0
     drafts = [name for name in os.listdir(home.path) if name.endswith(".tmp")]
     assert not drafts, "the next writer sweeps what killed ones left"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+@pytest.mark.parametrize("name", ["file", "file.prev"])
+def test_what_is_no_file_is_neither_written_over_nor_led_to(tmp_path, kind, name):
+    path, there = str(tmp_path / "file"), tmp_path / name
+    atomic.write(path, b"old")
+    there.unlink(missing_ok=True)
+    if kind == "link":
+        (tmp_path / "elsewhere").write_text("kept")
+        there.symlink_to(tmp_path / "elsewhere")
+    elif kind == "pipe":
+        os.mkfifo(there)
+    else:
+        there.mkdir()
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(BrokenStore) as caught:
+        atomic.write(path, b"new", previous=path + ".prev")
+    assert str(there) in caught.value.hint
+    assert sorted(os.listdir(tmp_path)) == before

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
 import pytest
 
 from ccs.errors import BrokenStore
-from ccs.store.home import Home
+from ccs.store.home import Home, open_file
 
 DIRECTORIES = ("", "runs", "logs", "locks", "history")
 
@@ -116,3 +117,25 @@ def test_a_mending_command_survives_the_shell(tmp_path):
     os.chmod(home.path, 0o777)
     assert os.system(refusal(home).hint) == 0
     home.create()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_that_is_replaced_while_it_is_looked_at_is_neither_gone_nor_foreign(
+    home, monkeypatch, gone
+):
+    """Its writer gives it a second name, and takes the first away while a reader counts them."""
+    path, draft = home.file("tasks.json"), home.file(".tasks.json.prev.1.tmp")
+    for name in (path, home.file("new")):
+        os.close(open_file(name, os.O_CREAT | os.O_WRONLY))
+    os.link(path, draft)
+    scandir = os.scandir
+
+    def raced(directory):
+        found = list(scandir(directory)) if gone else []
+        if os.path.exists(draft):
+            os.replace(draft, path + ".prev")
+            os.replace(home.file("new"), path)
+        return contextlib.nullcontext(found or list(scandir(directory)))
+
+    monkeypatch.setattr(os, "scandir", raced)
+    os.close(open_file(path, os.O_RDONLY))

@@ -192,3 +192,17 @@ def test_eight_writers_lose_nothing(swift):
     assert counts == {"all": 800} | {f"writer {n}": 100 for n in range(8)}
     with open(file) as text:
         assert json.load(text)["format"] == 1
+
+
+def test_a_lock_gets_a_copy_of_its_own_only_while_nobody_holds_it(path, holding, tmp_path):
+    holder = holding(path)
+    os.link(path, tmp_path / "backup")
+    with pytest.raises(BrokenStore, match="second name") as caught:
+        Lock(path).acquire()
+    mend = ["/bin/sh", "-c", caught.value.hint.replace("-w 10", "-n").replace("-kt 10", "-kt 0")]
+    assert subprocess.run(mend, check=False).returncode != 0
+    assert os.path.samefile(path, tmp_path / "backup")
+    holder.end()
+    subprocess.run(mend, check=True)
+    with Lock(path) as lock:
+        assert lock.acquire()

@@ -7,6 +7,7 @@ import os
 import pytest
 from store_records import an_id, python
 
+from ccs.errors import BrokenStore
 from ccs.store import atomic
 from ccs.store.lock import is_free
 from ccs.store.rundir import RESERVED, RunDir
@@ -311,5 +312,57 @@ def test_a_stop_that_arrives_during_the_removal_does_not_save_the_directory(rund
 def test_drafts_of_killed_writers_go_with_it(rundir):
     with open(file(rundir, ".outcome.json.1.ab.tmp"), "w") as draft:
         json.dump(OUTCOME, draft, ensure_ascii=True)
+    rundir.remove()
+    assert not rundir.exists()
+
+
+# What cannot be told -------------------------------------------------------------------
+
+
+def test_what_is_not_ours_alone_is_refused_and_never_taken_for_absent(rundir):
+    """A run whose owner is unknown is ended, and one without an outcome may be lost."""
+    rundir.mark_started({"pid": 1})
+    rundir.write_outcome(OUTCOME)
+    for name, look in (("owner", rundir.owner), ("outcome.json", rundir.outcome)):
+        os.link(file(rundir, name), file(rundir, "backup"))
+        with pytest.raises(BrokenStore):
+            look()
+        os.unlink(file(rundir, "backup"))
+        os.chmod(file(rundir, name), 0o620)
+        with pytest.raises(BrokenStore):
+            look()
+        os.chmod(file(rundir, name), 0o600)
+    assert rundir.owner() == {"pid": 1}
+
+
+def test_a_reserve_with_a_second_name_is_left_alone(rundir):
+    rundir.mark_started({})
+    os.link(file(rundir, "reserve"), file(rundir, "backup"))
+    rundir.write_outcome(OUTCOME)
+    assert rundir.outcome()["status"] == "success"
+    with open(file(rundir, "backup"), "rb") as backup:
+        assert not any(backup.read())
+
+
+def test_a_disk_that_does_not_answer_says_neither_yes_nor_no(rundir, monkeypatch):
+    def broken(path, **_):
+        raise OSError(errno.EIO, "input/output error", path)
+
+    rundir.mark_started({})
+    monkeypatch.setattr(os, "lstat", broken)
+    looks = (rundir.exists, rundir.started, rundir.starts, lambda: is_free(file(rundir, "lock")))
+    for look in looks:
+        with pytest.raises(OSError, match="input/output"):
+            look()
+
+
+def test_a_mark_that_leads_nowhere_is_a_mark(rundir):
+    os.symlink("/nowhere/at/all", file(rundir, "started"))
+    assert rundir.started()
+
+
+def test_an_empty_directory_in_the_place_of_a_file_does_not_keep_the_run(rundir):
+    os.mkdir(file(rundir, "stop"))
+    assert rundir.stop_reason() == "stopped"
     rundir.remove()
     assert not rundir.exists()

@@ -141,3 +141,25 @@ def test_whatever_the_damage_what_is_saved_is_sound_and_was_there(tmp_path):
         same = [one for one in after if whole.get(one) == after[one]]
         assert len(same) >= 2, "one injury spoils one record at most, and the copy has two"
     assert found > 450
+
+
+def test_of_a_lost_file_whose_previous_copy_is_damaged_too_the_whole_records_are_saved(tasks):
+    three(tasks)
+    os.unlink(tasks.file.path)
+    with open(tasks.file.path + ".prev", "rb") as file:
+        torn = file.read()[:-20]
+    write(tasks.file.path + ".prev", torn)
+    asked = []
+    plan = saved(tasks, lambda one: asked.append(one["id"]) or {**one, "tags": ["restored"]})
+    assert kept(plan) == asked == [an_id(1)]
+    assert json.loads(plan.content)["tasks"][0]["tags"] == ["restored"]
+    assert plan.raw == torn, "what is damaged is set aside, for the next change writes over it"
+    assert "tasks.json.prev is damaged too: 1 tasks are whole in it" in "".join(plan.told)
+
+
+def test_what_a_damaged_file_has_lost_comes_from_what_is_whole_of_a_damaged_copy(tasks):
+    whole = three(tasks)
+    write(tasks.file.path, whole[: whole.index(b"name")])
+    with open(tasks.file.path + ".prev", "rb") as file:
+        write(tasks.file.path + ".prev", file.read()[:-20])
+    assert kept(saved(tasks)) == [an_id(1)]

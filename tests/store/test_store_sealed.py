@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccs.errors import BrokenStore
@@ -42,6 +42,7 @@ def ids(content: Any) -> list[str]:
     return [one["id"] for one in content.records]
 
 
+@settings(deadline=None)
 @given(CHANGES)
 def test_changed_one_by_one_it_holds_what_a_dictionary_would(tmp_path_factory, changes):
     file = runs_in(tmp_path_factory.mktemp("sealed"))

@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import sys
+import zlib
+from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
@@ -169,3 +171,59 @@ def test_a_variable_that_leads_programs_needs_leave_when_it_is_written_and_when_
     run = ccs("tasks", "run", ccs.task("x", "--profile", "q"), "--wait")
     assert (run.code, run.json["reason"]) == (5, "env_failed")
     assert "NODE_OPTIONS" in run.json["message"]
+
+
+PRINTS = 'printf "%s\\n" "$(cat $HOME/lines)"; printf "%s\\n" "$(cat $HOME/lines)" >&2'
+
+
+def everything_below(place, *but):
+    """What stands in each file, git's objects unpacked."""
+    found = {}
+    for path in place.rglob("*"):
+        if path.is_file() and path.name not in but:
+            content = path.read_bytes()
+            if "objects" in path.parts and path.suffix != ".pack":
+                with suppress(zlib.error):
+                    content = zlib.decompress(content)
+            found[str(path.relative_to(place))] = content.decode("utf-8", "replace")
+    return found
+
+
+def test_neither_a_commit_nor_what_hooks_setups_and_checks_print_gives_a_secret_away(ccs, git):
+    """The prompt quotes secrets, its first line is the commit's text; keys come line by line."""
+    (ccs.home / "lines").write_text("\n".join(FOUND.values()) + "\n" + VALUES["static"] + "\n")
+    (ccs.root / "client").write_text(
+        f"#!{sys.executable}\nimport json, os\nopen('made', 'w').write('x')\n"
+        "print(json.dumps({'type': 'system', 'subtype': 'init', 'session_id': 's'}))\n"
+        "print(json.dumps({'type': 'result', 'subtype': 'success', 'is_error': False,"
+        " 'result': 'ok'}))\n"
+    )
+    for name in ("pre-commit", "post-commit"):
+        hook = ccs.work / ".git" / "hooks" / name
+        hook.write_text(f"#!/bin/sh\n{PRINTS}\n")
+        hook.chmod(0o755)
+    quoted = " and ".join((FOUND["anthropic"], FOUND["github"], VALUES["static"]))
+    ccs.ok("jobs", "create", "--name", "j", "--use-worktree", "--worktree-setup", PRINTS)
+    options = ("--profile", "p", "--name", "deps", "--verify", PRINTS)
+    task = ccs.task(f"Use {quoted}", *options)
+    run = ccs("tasks", "run", task, "--wait")
+    assert run.json["commit"], ccs("runs", "log", run.json["id"]).out
+    tree = ccs.task("Do it", "--job", "j", *options[:2], "--verify", f"{PRINTS}; false")
+    other = ccs("tasks", "run", tree, "--wait")
+    assert (other.json["status"], other.json["reason"]) == ("failed", "verify_failed")
+    exported = ccs.root / "exported.json"
+    ccs.ok("jobs", "export", "--all", "-o", str(exported))
+    # These hold the task and the profile as the user wrote them.
+    own = ("tasks.json", "tasks.json.prev", "profiles.json", "profiles.json.prev")
+    kept = everything_below(ccs.store, *own, f"run_{run.json['id']}.task.json")
+    kept |= everything_below(ccs.work / ".git") | {"export": exported.read_text()}
+    kept |= {"printed": run.out + run.err + other.out + other.err}
+    kept |= {"shown": "".join(ccs(*one).out for one in (["state"], ["tasks", "list"]))}
+    assert "[verify]" in kept[f"logs/run_{other.json['id']}.log"]
+    assert "git commit: " in kept[f"logs/run_{run.json['id']}.log"]
+    for value in (*FOUND.values(), VALUES["static"]):
+        for line in value.splitlines():
+            # Of a value that only a profile knows nobody can tell what it is in another's text.
+            told = {"export", "shown"} if value == VALUES["static"] else set()
+            leaks = [name for name, text in kept.items() if line in text and name not in told]
+            assert leaks == [], f"{line!r} stands in {leaks}"

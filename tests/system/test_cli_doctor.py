@@ -258,3 +258,25 @@ def test_a_repair_that_is_killed_leaves_the_damaged_file_or_the_mended_one(three
         assert not corrupt(three) or set(corrupt(three)["tasks.json"]) == {damaged}
     assert three("doctor", "--repair", "--yes").code == 0
     assert names(three)[:2] == list(NAMES[:2])
+
+
+def test_lost_settings_are_never_taken_for_the_defaults(three):
+    """By themselves settings run real clients and know no budget."""
+    three.ok("notify", "add", "desk", "desktop")
+    before = (three.store / "settings.json.prev").read_bytes()
+    (three.store / "settings.json").unlink()
+    for words in (["settings", "list"], ["tick"], ["settings", "set", "runs_kept", "300"]):
+        refused = three(*words)
+        assert (refused.code, "settings.json is gone" in refused.err) == (6, True), refused
+    assert not (three.store / "settings.json").exists()
+    (found,) = broken(three("doctor"))
+    assert found["mend"] == "ccs doctor --repair"
+    assert three("doctor", "--repair", "--yes").code == 0
+    assert (three.store / "settings.json").read_bytes() == before
+
+
+def test_what_no_repair_can_mend_is_not_said_to_be_mended_by_it(three):
+    three.files({"store/limit-texts.json": "{", "store/settings.json": "{"})
+    three.files({"store/settings.json.prev": "{"})
+    mends = {one["mend"] for one in broken(three("doctor"))}
+    assert mends == {"mend it by hand", "mend it by hand (man ccs-usage)"}

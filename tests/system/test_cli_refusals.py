@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
@@ -152,3 +153,68 @@ def test_a_directory_that_is_not_ours_alone_is_refused_and_mended_by_the_hint(
         path.chmod(0o700)
         if ROOT:
             os.chown(path, 0, 0)
+
+
+def dangling(path, away):
+    os.replace(path, away)
+    os.symlink(away.with_name("nowhere"), path)
+
+
+@pytest.mark.parametrize("injury", [dangling, pipe, directory], ids=lambda one: one.__name__)
+def test_whatever_stands_in_the_place_of_any_file_is_found_and_mended_for_good(
+    filled, inside, tmp_path, injury
+):
+    files = [one for one in filled.store.rglob("*") if one.is_file() and ".away" not in one.name]
+    assert {"agenda", "tick.json"} <= {one.name for one in files}
+    for number, path in enumerate(files):
+        injury(path, tmp_path / f"away-{number}")
+    try:
+        done = inside(filled, "doctor", "-o", "json")
+        found = {one["where"]: one["mend"] for one in done.json["findings"]}
+        mends = [found[str(path)] for path in files]
+        for mend in mends:
+            subprocess.run(["/bin/sh", "-c", mend], check=True)
+        left = inside(filled, "doctor", "-o", "json").json["findings"]
+        assert not [one for one in left if one["mend"] in mends or ".away" in one["where"]]
+    finally:
+        for number, path in enumerate(files):
+            os.replace(tmp_path / f"away-{number}", path)
+
+
+def test_a_file_that_is_refused_hides_no_run_of_another_one(filled, inside):
+    def listed(code):
+        done = inside(filled, "runs", "list", "-o", "json")
+        assert (done.code, filled.run_id in done.out) == (code, True)
+        return done
+
+    asked = filled.store / "logs" / f"run_{filled.run_id}.task.json"
+    month = filled.store / "history" / "2026-10.jsonl"
+    try:
+        asked.chmod(0o620)
+        listed(0)
+        month.chmod(0o620)
+        assert listed(6).error["hint"] == f"chmod go-w '{month}'"
+    finally:
+        asked.chmod(0o600)
+        month.chmod(0o600)
+
+
+def test_a_tick_that_could_not_do_all_says_what_mends_it(filled):
+    month = filled.store / "history" / "2026-10.jsonl"
+    task = filled.task("x", "--every", "1m", "--name", "due")
+    saved = (filled.store / "tasks.json").read_text()
+    try:
+        month.chmod(0o620)
+        filled.files({"store/tasks.json": saved.replace(month_now(), "2026-10")})
+        done = filled("tick")
+        assert (done.code, f"chmod go-w '{month}'" in done.err) == (6, True), done
+        assert not [one for one in filled.recorded() if one["task_id"] == task]
+    finally:
+        month.chmod(0o600)
+    filled.ok("tick")
+    filled.until(lambda: [one for one in filled.recorded() if one["task_id"] == task])
+    filled.ok("tasks", "delete", task, "--yes", "--force")
+
+
+def month_now():
+    return datetime.now(UTC).strftime("%Y-%m")

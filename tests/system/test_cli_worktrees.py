@@ -58,7 +58,7 @@ class Works:
         does(Repo.opened(place.cwd))
         ended = {"status": status, "reason": None, "message": None}
         if commits:
-            commit(place, asked, run_id, lambda words: None)
+            commit(place, asked, run_id, lambda words: None, str)
         workplace.leave(place, ended, run_id, lambda words: None)
         with self.store.locked():
             self.store.runs.put(run.changed(**ended))

@@ -312,3 +312,23 @@ def test_a_profile_damaged_by_hand_holds_its_runs_until_it_is_mended(ccs, damage
     path.write_text(good)
     ccs.ok("tick")
     assert ccs.ended(run_id)["status"] == "success"
+
+
+def test_a_backup_of_hard_links_ends_no_run_and_costs_no_outcome(ccs):
+    """`cp -al` gives every file of the store a second name, in the middle of a run too."""
+    run_id = ccs.start(ccs.task("[[mock: tool seconds=300]]"))
+    ccs.running(run_id)
+    ccs.until(lambda: len(ccs.carriers(run_id)) >= 2)
+    backup = ccs.root / "backup"
+    subprocess.run(["cp", "-al", str(ccs.store), str(backup)], check=True)
+    before = (backup / "runs" / run_id / "reserve").read_bytes()
+    assert ccs("tick").code == 6
+    assert len(ccs.carriers(run_id)) >= 2, "nobody ended it"
+    for one in ccs("doctor").json["findings"]:
+        if "second name" in one["what"]:
+            subprocess.run(["/bin/sh", "-c", one["mend"]], check=True)
+    assert (ccs("doctor").code, ccs("tick").code) == (0, 0)
+    assert ccs("runs", "stop", run_id).code == 0
+    assert ccs.run(run_id)["status"] == "cancelled"
+    assert (backup / "runs" / run_id / "reserve").read_bytes() == before
+    assert launches(ccs) == {run_id: 1}
