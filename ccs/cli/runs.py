@@ -90,13 +90,13 @@ def list_(
 
     store = params.store()
     params.listed(store.runs, out)
-    listed.runs_read(store)
     wanted = runlist.Wanted(
         store.tasks.find(task).id if task else None,
         store.jobs.find(job).id if job else None,
         _statuses(status),
         None if since is None else params.past(since, params.now()),
     )
+    listed.runs_read(store)
 
     def found(most: int) -> tuple[list[Record], CcsError | None]:
         """And what kept it from finding the others."""
