@@ -12,26 +12,29 @@ from statistics import median
 
 @dataclass
 class Command:
-    """`before`, not timed, prepares each start. Exit codes but 0 end the measurement."""
+    """`before`, not timed, prepares each start. Exit codes but `code` end the measurement."""
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
     before: Callable[[], object] | None = None
+    code: int = 0
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
     def once(self) -> None:
         if self.before is not None:
             self.before()
-        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
+        closed = (0, 1) if self.code == 0 else (0, 1, 2)
+        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in closed]
         begun = time.perf_counter()
         pid = os.posix_spawn(self.argv[0], self.argv, self.env, file_actions=quiet)
         _, status, used = os.wait4(pid, 0)
         self.wall.append(time.perf_counter() - begun)
         self.cpu.append(used.ru_utime + used.ru_stime)
-        if status:
-            raise SystemExit(f"{' '.join(self.argv)}: exit {os.waitstatus_to_exitcode(status)}")
+        code = os.waitstatus_to_exitcode(status)
+        if code != self.code:
+            raise SystemExit(f"{' '.join(self.argv)}: exit {code}")
 
 
 def side_by_side(commands: Sequence[Command], rounds: int) -> None:
