@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from ccs.cli import terminal
 from ccs.errors import CcsError
 from ccs.redact import redact, redacted
 from ccs.text import plain, shorten
+
+if TYPE_CHECKING:
+    from ccs.model.record import Part
 
 Record = Mapping[str, Any]
 Column = tuple[str, Callable[[Record], Any]]
@@ -67,6 +70,15 @@ class Output:
             for line in _described(record):
                 _echo(line)
 
+    def kept(self, kept: Part, record: Record | None = None) -> None:
+        """A record of the store; `record`, if there is more to tell than it holds."""
+        record = kept.record() if record is None else record
+        if self.format == "table":
+            from ccs.cli import people
+
+            record = people.shown(kept, record)
+        self.record(record)
+
     def done(self, words: str, record: Record) -> None:
         """What a command did: words for people, a record for programs."""
         self.say(words)
@@ -99,17 +111,24 @@ def _echo(text: str, err: bool = False) -> None:
 
 def _labelled(line: str) -> None:
     """On stderr, with its first word coloured where that is one of ours."""
+    line = terminal.wrapped(redacted(line), sys.stderr)
     label, colon, rest = line.partition(":")
     if colon and label in _LABEL_COLORS and terminal.has_color(sys.stderr):
         bold = click.style(label + colon, fg=_LABEL_COLORS[label], bold=True)
-        click.echo(bold + redacted(rest), err=True, color=True)
+        click.echo(bold + rest, err=True, color=True)
     else:
-        _echo(line, err=True)
+        click.echo(line, err=True, color=True)
 
 
 def said(words: str) -> None:
-    """One line on stderr."""
+    """One line on stderr; on a terminal as many as it takes."""
     _labelled(_line(words))
+
+
+def told(words: str, err: bool = False) -> None:
+    """The same where the answer to a question stands; its blanks are kept."""
+    line = redacted(plain(words).replace("\n", " "))
+    click.echo(terminal.wrapped(line, sys.stderr if err else sys.stdout), err=err)
 
 
 def _automatic() -> str:
@@ -207,14 +226,16 @@ def _described(record: Record, indent: str = "") -> Iterable[str]:
         else:
             shown_value = str(value).lower() if isinstance(value, bool) else local(name, value)
             # A prompt's second line must not look like the record's next field.
-            text = plain(shown_value).replace("\n", f"\n{indent}  ")
-            yield f"{indent}{plain(name)}: {text}"
+            text = redacted(plain(shown_value)).replace("\n", f"\n{indent}  ")
+            for line in f"{indent}{plain(name)}: {text}".split("\n"):
+                yield terminal.wrapped(line, sys.stdout)
 
 
 def _listed(name: str, values: Sequence[Any], indent: str) -> Iterable[str]:
     """Words on one line; records one below the other."""
     if not any(isinstance(one, Mapping) for one in values):
-        yield f"{indent}{name}: {_line(', '.join(map(str, values)))}"
+        words = f"{indent}{name}: {_line(', '.join(map(str, values)))}"
+        yield terminal.wrapped(words, sys.stdout)
         return
     yield f"{indent}{name}:"
     for one in values:
@@ -274,7 +295,7 @@ def error(problem: CcsError, as_json: bool) -> None:
         return
     _labelled(f"error: {_line(problem.message)}")
     for match in problem.matches:
-        _echo(f"  {_line(match)}", err=True)
+        _labelled(f"  {_line(match)}")
     if problem.hint:
         _labelled(f"hint: {_line(problem.hint)}")
 

@@ -125,7 +125,9 @@ def create(name: str | None, template: str | None, out: Output, **options: Any) 
     from ccs.engine import profiles as verbs
 
     if name is None and template is None:
-        raise InvalidInput("a profile needs a --name")
+        raise InvalidInput(
+            "a profile needs a --name", "ccs profiles create --name work --env-from NAME=file:PATH"
+        )
     fields = _fields_of(name, options)
     profile = verbs.create(params.store(), fields, template, params.now())
     out.record(profile.masked())

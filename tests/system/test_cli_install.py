@@ -30,7 +30,7 @@ def put(quick, tmp_path, monkeypatch, inside):
     for name in ("sh", "cat", "rm", "mv", "cp", "touch", "tail", "dirname", "sleep", "git"):
         (tools / name).symlink_to(shutil.which(name))
     monkeypatch.setattr(machine, "_BESIDE", ())
-    monkeypatch.setattr(cron, "has_daemon", lambda: True)
+    monkeypatch.setattr(cron, "has_daemon", lambda machine: True)
 
     def make(*names):
         made = Schedulers(tmp_path / "schedulers", *names)
@@ -110,7 +110,7 @@ class TestCron:
         assert "is not what was written" in done.err
 
     def test_without_a_daemon_it_says_so_and_is_unhealthy(self, put, install, monkeypatch):
-        monkeypatch.setattr(cron, "has_daemon", lambda: False)
+        monkeypatch.setattr(cron, "has_daemon", lambda machine: False)
         on = put("crontab")
         done = install()
         assert done.code == 6

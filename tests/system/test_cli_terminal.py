@@ -89,13 +89,13 @@ def test_no_input_refuses_what_would_have_to_be_asked(ccs):
 
 def test_every_topic_fits_a_small_terminal_and_help_names_it(ccs, inside):
     about = inside(ccs, "help", "help").out
-    for topic in ("schedules", "usage", "profiles", "exit-codes", "environment", "files"):
+    for topic in TOPICS:
         said = inside(ccs, "help", topic).out
         assert said.splitlines()[0].isupper()
         assert max(map(len, said.splitlines())) <= 80
         assert topic in about
     assert sorted(TOPICS) == sorted(
-        ["schedules", "usage", "profiles", "exit-codes", "environment", "files"]
+        ["schedules", "usage", "profiles", "exit-codes", "environment", "files", "contrib"]
     )
 
 
