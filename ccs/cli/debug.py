@@ -235,12 +235,14 @@ def settings(out: Output) -> None:
       ccs debug settings
     """
     from ccs.cli.settings import COLUMNS
-    from ccs.engine import settings as verbs
+    from ccs.report import readable
     from ccs.store.home import Home
     from ccs.store.store import Store
 
-    store = Store(Home.of(os.environ))
-    out.records("settings", verbs.listed(store, os.environ), COLUMNS)
+    rows, notes = readable.settings(Store(Home.of(os.environ)), os.environ)
+    for words in notes:
+        out.say(f"warning: {words}")
+    out.records("settings", rows, COLUMNS)
 
 
 @debug.command()

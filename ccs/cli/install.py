@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import output, params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Output, moment
 from ccs.text import plain
 
@@ -151,7 +151,10 @@ def _show(plan: Plan) -> None:
 def _wait(plan: Plan, since: Any) -> Mapping[str, Any]:
     from ccs.engine import install as verbs
 
-    shows = sys.stderr.isatty()
+    shows = terminal.can_redraw(sys.stderr)
+
+    if sys.stderr.isatty() and not shows:
+        _say(f"waiting for {plan.backend} to call it, up to 70 s (Ctrl-C: do not wait)")
 
     def show(seconds: float) -> None:
         if shows:
@@ -200,11 +203,13 @@ _STATUS = {
     "no_tick": "there has never been a tick",
     "broken": "the store cannot be read as a whole: ccs health",
 }
+_AHEAD = "the last tick is dated {age} s ahead: the clock was moved back, and none came since"
 
 
 def _told(found: Mapping[str, Any]) -> list[str]:
     age, backend = found["last_tick_seconds_ago"], found["last_tick_backend"]
-    lines = [f"{found['status']}: {_STATUS[found['status']].format(age=age)}"]
+    words = _AHEAD if age is not None and age < 0 else _STATUS[found["status"]]
+    lines = [f"{found['status']}: {words.format(age=abs(age or 0))}"]
     if backend and age is not None:
         lines[0] += f"; the last whole one was called by {backend}"
     for one in found["installed"]:

@@ -243,7 +243,8 @@ def _run() -> int:
     except click.UsageError as problem:
         return _misused(problem, context_object[0])
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        # The question that was asked stands on this line.
+        click.echo("\n" * sys.stderr.isatty() + "interrupted", err=True)
         return 130
     except BrokenPipeError:
         # The reader has seen enough; flushing at exit would complain once more.

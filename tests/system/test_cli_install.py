@@ -402,6 +402,17 @@ class TestStatus:
         assert (code, found["status"]) == (6, "late")
         assert found["last_tick_seconds_ago"] >= 300
 
+    def test_a_tick_of_a_clock_that_was_moved_back_since_is_no_sign_of_life(
+        self, put, quick, inside
+    ):
+        put()
+        quick.ok("tick")
+        tomorrow = time.time() + 86_400
+        os.utime(quick.store / "tick.json", (tomorrow, tomorrow))
+        code, found = self.told(quick, inside)
+        assert (code, found["status"]) == (6, "late")
+        assert "the clock was moved back" in inside(quick, "status", "-o", "table").out
+
     def test_a_tick_on_the_short_way_is_a_sign_of_life(self, put, quick, inside):
         put()
         quick.ok("tick")

@@ -221,7 +221,7 @@ def test_what_to_do_next_stands_below_a_new_record_where_it_is_seen(ccs):
     ):
         code, shown = on_terminal(ccs, *words)
         assert code == 0
-        assert "updated_at" in shown.partition(after)[0], words
+        assert "created_at" in shown.partition(after)[0], words
 
 
 def test_a_terminal_is_asked_before_anything_is_deleted(ccs):

@@ -97,7 +97,7 @@ def test_a_bad_edit_can_be_mended_or_given_up(ccs, editor):
         terminal.answer(answer)
         assert terminal.end() == (0 if answer == "y" else 1)
         assert [one["name"] for one in ccs.saved("tasks")] == [name]
-        kept = re.findall(r"kept in (\S+)", terminal.shown)
+        kept = re.findall(r"kept in\s+(\S+)", terminal.shown)
         assert len(kept) == (answer == "n")
         for path in map(Path, kept):
             assert json.loads(path.read_text())["name"] == "u"

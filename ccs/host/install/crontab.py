@@ -62,15 +62,25 @@ def with_block(table: bytes, entry: Entry) -> bytes:
     own = _own(lines, entry)
     if lines and not lines[-1].endswith(b"\n"):
         lines[-1] += b"\n"
-    lines[own] = [block(entry)]
+    lines[own] = [block(entry), *_strangers(lines[own], entry)]
     return b"".join(lines)
 
 
 def without_block(table: bytes, entry: Entry) -> bytes:
     """Raises Conflict."""
     lines = list(_lines(table))
-    del lines[_own(lines, entry)]
+    own = _own(lines, entry)
+    lines[own] = _strangers(lines[own], entry)
     return b"".join(lines)
+
+
+def _strangers(own: list[bytes], entry: Entry) -> list[bytes]:
+    """What somebody wrote between our two markers."""
+
+    def is_ours(line: bytes) -> bool:
+        return bool(_MARK.match(line)) or (calls_tick(line) and entry.serves(line))
+
+    return [line for line in own if not is_ours(line)]
 
 
 def without_handmade(table: bytes, entry: Entry) -> bytes:
