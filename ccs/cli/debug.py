@@ -234,7 +234,7 @@ def settings(out: Output) -> None:
     Example:
       ccs debug settings
     """
-    from ccs.cli.settings import COLUMNS
+    from ccs.cli.settings import show
     from ccs.report import readable
     from ccs.store.home import Home
     from ccs.store.store import Store
@@ -242,7 +242,7 @@ def settings(out: Output) -> None:
     rows, notes = readable.settings(Store(Home.of(os.environ)), os.environ)
     for words in notes:
         out.say(f"warning: {words}")
-    out.records("settings", rows, COLUMNS)
+    show(rows, out)
 
 
 @debug.command()

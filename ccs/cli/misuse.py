@@ -48,5 +48,7 @@ def _commands(context: click.Context | None) -> Iterable[str]:
 def _options(context: click.Context | None) -> Iterable[str]:
     if context is None:
         return ()
-    every = (one for one in context.command.params if isinstance(one, click.Option))
-    return [name for one in every if not one.hidden for name in (*one.opts, *one.secondary_opts)]
+    # Those of the program are taken behind each command.
+    params = [*context.command.params, *context.find_root().command.params]
+    every = (one for one in params if isinstance(one, click.Option) and not one.hidden)
+    return [name for one in every for name in (*one.opts, *one.secondary_opts)]

@@ -130,7 +130,7 @@ def create(name: str | None, template: str | None, out: Output, **options: Any) 
         )
     fields = _fields_of(name, options)
     profile = verbs.create(params.store(), fields, template, params.now())
-    out.record(profile.masked())
+    out.kept(profile, profile.masked())
     _warn(profile, fields, out)
     short = profile.id[:8]
     out.say(f"created profile {profile.name!r}; use it: ccs tasks create --profile {short} …")
@@ -160,7 +160,7 @@ def update(
         params.something(fields)
     changed = verbs.update(params.store(), profile, fields, remove_env, params.now())
     _warn(changed, fields, out)
-    out.record(changed.masked())
+    out.kept(changed, changed.masked())
 
 
 @profiles.command()

@@ -123,14 +123,14 @@ def test_a_misspelt_name_is_guessed(ccs, inside):
         assert f"did you mean {name}?" in refused.error["hint"]
     assert "did you mean" not in inside(ccs, "tasks", "get", "zzz").err
     for words, meant in (
-        (("taks", "list"), "'tasks'"),
-        (("tasks", "lits"), "'list'"),
-        (("tasks", "list", "--ouput", "json"), "'--output'"),
-        (("tasks", "list", "--no-inptu"), "'--no-input'"),
+        (("taks", "list"), "did you mean tasks?"),
+        (("tasks", "lits"), "did you mean list?"),
+        (("tasks", "list", "--ouput", "json"), "did you mean --output?"),
+        (("tasks", "list", "--no-inptu"), "did you mean --no-input?"),
     ):
         refused = inside(ccs, *words)
         assert refused.code == 2
-        assert meant in refused.err.replace("Did you mean --output", "'--output'"), words
+        assert meant in refused.err, words
 
 
 # Widths ---------------------------------------------------------------------

@@ -13,10 +13,11 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from terminal import Terminal
 
 from ccs.cli import complete, main, output, terminal
 from ccs.cli.topics import TOPICS
-from ccs.model import task
+from ccs.model import settingwords, task
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,6 +157,15 @@ MINIMAL = {
     "prompt": "x",
     **dict.fromkeys(("active_since", "created_at", "updated_at"), "2026-11-01T09:00:00.000Z"),
 }
+
+
+def test_what_a_setting_means_is_whole_on_a_narrow_terminal(ccs):
+    screen = Terminal(ccs, "settings", "list", COLUMNS="80")
+    assert screen.end() == 0
+    assert "…" not in screen.shown
+    shown = " ".join(screen.shown.split())
+    assert all(words in shown for words in settingwords.WORDS.values())
+    assert max(map(len, screen.shown.splitlines())) <= 80 + len(str(ccs.store))
 
 
 # Records --------------------------------------------------------------------
