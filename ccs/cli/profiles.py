@@ -98,9 +98,10 @@ def get(profile: str, out: Output) -> None:
       ccs profiles get work
       ccs profiles get work -o env
     """
-    shown = params.store().profiles.find(profile).masked()
+    found = params.store().profiles.find(profile)
+    shown = found.masked()
     if out.format != "env":
-        out.record(shown)
+        out.kept(found, shown)
         return
     for variable in shown["env_vars"]:
         name, source, value = variable["name"], variable["source"], variable["value"]

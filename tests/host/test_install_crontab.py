@@ -158,6 +158,14 @@ class TestTheRestOfTheTable:
         assert crontab.with_block(table, MINE) == crontab.block(MINE) + theirs
         assert crontab.without_block(table, MINE) == theirs
 
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_hostile_home_leaves_nothing_behind(self, name):
+        home = f"/home/{name}"
+        mine = entry.of({"HOME": home, "PATH": f"{home}/bin", "CCS_HOME": "x"}, f"{home}/store")
+        table = crontab.with_block(LINE, mine)
+        assert crontab.with_block(table, mine) == table
+        assert crontab.without_block(table, mine) == LINE
+
     def test_two_stores_stand_side_by_side(self):
         both = crontab.with_block(crontab.with_block(b"", MINE), OTHER)
         assert crontab.without_block(both, MINE) == crontab.block(OTHER)

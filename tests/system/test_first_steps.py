@@ -121,6 +121,14 @@ def test_a_slip_is_answered_with_what_was_meant(words, hint, shared, inside):
     assert hint in done.err.replace('"}}', "").strip().rpartition("hint")[2]
 
 
+def test_a_task_given_for_a_run_is_answered_with_where_its_runs_are(quick):
+    task = quick.task("x", "--name", "deps")
+    done = quick("runs", "get", "deps", "-o", "table")
+    assert done.code == 3
+    assert f"ccs runs list --task {task[:8]}" in done.err
+    assert "--task" not in quick("runs", "get", "nope").err
+
+
 def test_a_task_without_a_prompt_is_told_how_to_write_one(quick):
     done = quick("tasks", "create", "-o", "table")
     assert done.code == 2
