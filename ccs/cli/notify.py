@@ -127,8 +127,8 @@ def on(event: str, channels: tuple[str, ...], out: Output, **more: Any) -> None:
     nowhere. An alarm goes where failures go until something else is said.
 
     \b
-    EVENT is start, success, failure, limit, resume, alarm or digest; or end (success and
-    failure), or all (of a run).
+    EVENT is start, success, failure, limit, resume, alarm or digest; or end
+    (success and failure), or all (of a run).
 
     \b
     Examples:

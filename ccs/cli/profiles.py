@@ -69,7 +69,7 @@ def profiles() -> None:
 
     \b
     Example:
-      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.keys/work
+      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.work
     """
 
 
@@ -118,9 +118,9 @@ def create(name: str | None, template: str | None, out: Output, **options: Any) 
 
     \b
     Examples:
-      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.keys/work
+      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.work
       ccs profiles create --name ci \\
-        --env-from ANTHROPIC_API_KEY=aws_sm:prod/claude,region=eu-central-1,json_key=api_key
+        --env-from ANTHROPIC_API_KEY=aws_sm:prod/claude,json_key=api_key
       ccs profiles create --template zai
     """
     from ccs.engine import profiles as verbs
@@ -152,7 +152,7 @@ def update(
 
     \b
     Example:
-      ccs profiles update work --env-from ANTHROPIC_API_KEY=file:~/.keys/work --remove-env DEBUG
+      ccs profiles update work --env-from TOKEN=file:~/.token --remove-env DEBUG
     """
     from ccs.engine import profiles as verbs
 

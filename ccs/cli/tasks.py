@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ccs.cli import output, params, taskedit, tasklist, terminal
+from ccs.cli.grouped import Grouped
 from ccs.cli.output import Output
 from ccs.cli.scheduleoptions import schedule_options
 from ccs.cli.taskoptions import task_fields, task_options
@@ -53,7 +54,7 @@ def get(task: str, out: Output) -> None:
     out.kept(params.store().tasks.find(task))
 
 
-@tasks.command()
+@tasks.command(cls=Grouped)
 @task_options
 @schedule_options
 @params.output_options
@@ -62,7 +63,7 @@ def create(out: Output, **options: Any) -> None:
 
     \b
     Examples:
-      ccs tasks create --cron "0 3 * * *" --prompt "Update the dependencies and run the tests"
+      ccs tasks create --cron "0 3 * * *" --prompt "Update the dependencies"
       ccs tasks create --job nightly --at "tomorrow 06:00" --prompt-file review.md
       git diff | ccs tasks create --name review --permissions plan --prompt-file -
     """
@@ -87,7 +88,7 @@ def create(out: Output, **options: Any) -> None:
     tell_schedule(store, task, now, out)
 
 
-@tasks.command()
+@tasks.command(cls=Grouped)
 @click.argument("task")
 @task_options
 @schedule_options

@@ -283,10 +283,11 @@ def test_every_command_has_help_and_every_option_an_explanation():
         assert {f"{group} {verb}" for verb in verbs.split()} <= named
     assert {"tick", "health", "state", "scheduler", "version"} <= named
     for path, command in commands():
-        shown = CliRunner().invoke(command_line, [*path, "--help"], prog_name="ccs")
+        call = [*path, "--help"]
+        shown = CliRunner().invoke(command_line, call, prog_name="ccs", terminal_width=80)
         assert shown.exit_code == 0, path
         assert command.help, path
-        assert max(map(len, shown.output.splitlines())) <= 100, path
+        assert max(map(len, shown.output.splitlines())) <= 80, path
         for parameter in command.params:
             assert isinstance(parameter, click.Argument) or parameter.help, (path, parameter)
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminal import Terminal
 
-from ccs.cli import complete, main, output, terminal
+from ccs.cli import complete, grouped, main, output, terminal
 from ccs.cli.topics import TOPICS
 from ccs.model import settingwords, task
 
@@ -87,6 +87,18 @@ def test_every_command_stands_in_one_group_of_the_help(shared, inside):
 @pytest.mark.parametrize("group", ["tasks", "runs", "jobs", "notify", "debug"])
 def test_no_line_of_help_ends_in_the_middle(group, shared, inside):
     assert "..." not in inside(shared, group, "--help").out.partition("Commands:")[2]
+
+
+def test_each_option_of_a_task_stands_under_one_heading(shared, inside):
+    create = main.ccs.get_command(click.Context(main.ccs), "tasks").commands["create"]
+    told = [one for names in grouped._HEADINGS.values() for one in names]
+    visible = [one.name for one in create.params if not one.hidden]
+    assert sorted(told) == sorted({*visible} - {"quiet", "wanted"})
+    shown = inside(shared, "tasks", "update", "--help").out
+    for title in grouped._HEADINGS:
+        assert f"\n{title}:\n" in shown
+    for name in (one.opts[0] for one in create.params if one.name in told):
+        assert len(re.findall(rf"^  {name}\b(?!-)", shown, re.M)) == 1, name
 
 
 def test_the_wheel_carries_what_the_topic_contrib_tells_of():
