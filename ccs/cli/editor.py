@@ -75,6 +75,8 @@ def _editor() -> list[str]:
             raise InvalidInput(f"${variable}: {error}") from None
         if argv and argv[0]:
             return argv
+    if not terminal.can_ask():
+        raise InvalidInput("there is no terminal to edit on", "name what edits it: EDITOR=… ccs …")
     for name in ("editor", "vi", "nano"):
         if path := shutil.which(name):
             return [path]

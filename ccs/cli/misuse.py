@@ -9,6 +9,7 @@ import click
 from ccs.errors import InvalidInput
 from ccs.text import similar
 
+_GROUPS = ("tasks", "runs", "jobs")
 # An argument of this name names one of these.
 _LISTED = {"task": "tasks", "job": "jobs", "run": "runs", "runs": "runs", "profile": "profiles"}
 
@@ -21,7 +22,9 @@ def of(problem: click.UsageError) -> InvalidInput:
     if isinstance(problem, click.exceptions.NoSuchCommand):
         words = problem.message
         known = _commands(problem.ctx)
-        hint = _meant(problem.command_name, {one: one for one in known}, hint)
+        hint = _elsewhere(problem) or _meant(
+            problem.command_name, {one: one for one in known}, hint
+        )
     elif isinstance(problem, click.exceptions.NoSuchOption):
         words = problem.message
         known = {one.lstrip("-"): one for one in _options(problem.ctx) if one.startswith("--")}
@@ -36,6 +39,23 @@ def of(problem: click.UsageError) -> InvalidInput:
 def _meant(word: str, known: dict[str, str], hint: str) -> str:
     near = similar(word, known)
     return f"did you mean {known[near[0]]}? {hint}" if near else hint
+
+
+def _elsewhere(problem: click.exceptions.NoSuchCommand) -> str:
+    """`ccs tasks help` and `ccs create` are what other programs would take."""
+    context, word = problem.ctx, problem.command_name
+    if context is None:
+        return ""
+    if word == "help" and context.parent is not None:
+        return f"ccs help {context.info_name}"
+    root = context.command
+    if context.parent is not None or not isinstance(root, click.Group):
+        return ""
+    for name in _GROUPS:
+        group = root.get_command(context, name)
+        if isinstance(group, click.Group) and word in group.commands:
+            return f"did you mean ccs {name} {word}? ccs --help"
+    return ""
 
 
 def _commands(context: click.Context | None) -> Iterable[str]:

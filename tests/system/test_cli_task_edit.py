@@ -119,8 +119,17 @@ def test_without_an_editor_it_says_which_variable(ccs):
     task = ccs.task("x")
     assert ccs("tasks", "edit", task, EDITOR="/no/such/editor").code == 8
     assert ccs("tasks", "edit", task, EDITOR="'").code == 2
-    bare = ccs("tasks", "edit", task, PATH="/nowhere")
-    assert (bare.code, "EDITOR=" in bare.error["hint"]) == (8, True)
+    screen = Terminal(ccs, "tasks", "edit", task, PATH="/nowhere")
+    assert screen.end() == 8
+    assert "EDITOR=" in screen.shown
+
+
+def test_an_editor_that_nobody_named_is_not_started_where_nobody_could_use_it(ccs):
+    task = ccs.task("x")
+    bare = ccs("tasks", "edit", task)
+    assert (bare.code, "EDITOR=" in bare.error["hint"]) == (2, True)
+    screen = Terminal(ccs, "--no-input", "settings", "edit")
+    assert (screen.end(), "no terminal to edit on" in screen.shown) == (2, True)
 
 
 def test_a_copy_of_a_task_is_disabled(ccs):
