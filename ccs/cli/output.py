@@ -67,7 +67,9 @@ class Output:
         if self.format == "json":
             _print_json(record)
         elif not self._by_line([record]):
-            for line in _described(record):
+            from ccs.cli import described
+
+            for line in described.lines(record):
                 _echo(line)
 
     def kept(self, kept: Part, record: Record | None = None) -> None:
@@ -122,7 +124,7 @@ def _labelled(line: str) -> None:
 
 def said(words: str) -> None:
     """One line on stderr; on a terminal as many as it takes."""
-    _labelled(_line(words))
+    _labelled(one_line(words))
 
 
 def told(words: str, err: bool = False) -> None:
@@ -213,37 +215,6 @@ def _padded(cells: Iterable[str], widths: _Widths, colored: bool) -> list[str]:
     return [padded[cell] for cell in cells]
 
 
-def _described(record: Record, indent: str = "") -> Iterable[str]:
-    """`name: value` lines without what is empty; a nested record is indented."""
-    for name, value in record.items():
-        if value in (None, "", [], {}):
-            continue
-        if isinstance(value, Mapping):
-            yield f"{indent}{plain(name)}:"
-            yield from _described(value, indent + "  ")
-        elif isinstance(value, list):
-            yield from _listed(plain(name), value, indent)
-        else:
-            shown_value = str(value).lower() if isinstance(value, bool) else local(name, value)
-            # A prompt's second line must not look like the record's next field.
-            text = redacted(plain(shown_value)).replace("\n", f"\n{indent}  ")
-            for line in f"{indent}{plain(name)}: {text}".split("\n"):
-                yield terminal.wrapped(line, sys.stdout)
-
-
-def _listed(name: str, values: Sequence[Any], indent: str) -> Iterable[str]:
-    """Words on one line; records one below the other."""
-    if not any(isinstance(one, Mapping) for one in values):
-        words = f"{indent}{name}: {_line(', '.join(map(str, values)))}"
-        yield terminal.wrapped(words, sys.stdout)
-        return
-    yield f"{indent}{name}:"
-    for one in values:
-        lines = [*_described(one, indent + "    ")] if isinstance(one, Mapping) else [str(one)]
-        yield f"{indent}  - {plain(''.join(lines[:1])).strip()}"
-        yield from lines[1:]
-
-
 _MOMENTS = ("_time", "_at", "_since", "_before", "until", "at", "_slot")
 
 
@@ -293,13 +264,13 @@ def error(problem: CcsError, as_json: bool) -> None:
         shown |= {"matches": list(problem.matches)} if problem.matches else {}
         _echo(json.dumps({"error": shown}), err=True)
         return
-    _labelled(f"error: {_line(problem.message)}")
+    _labelled(f"error: {one_line(problem.message)}")
     for match in problem.matches:
-        _labelled(f"  {_line(match)}")
+        _labelled(f"  {one_line(match)}")
     if problem.hint:
-        _labelled(f"hint: {_line(problem.hint)}")
+        _labelled(f"hint: {one_line(problem.hint)}")
 
 
-def _line(words: str) -> str:
+def one_line(words: str) -> str:
     """On one plain line: a name with a line break cannot forge a second one."""
     return " ".join(plain(words).split())

@@ -189,7 +189,7 @@ def test_a_piped_table_is_not_cut(monkeypatch):
 def test_what_is_cut_fits_and_what_fits_is_not_cut(text, most):
     line = terminal.cut(text, most)
     assert terminal.width(line) <= max(most, 1)
-    whole = output._line(text)
+    whole = output.one_line(text)
     if terminal.width(whole) <= most and len(whole) <= most:
         assert line == whole
 
