@@ -55,4 +55,4 @@ def _tell(started: Run, out: Output) -> None:
     from ccs.cli.tasks import tell_start
 
     tell_start(started, out)
-    out.record(started.record())
+    out.kept(started)

@@ -6,7 +6,7 @@ No models, no lock, no word on stderr: a store that cannot be read completes not
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import click
@@ -29,6 +29,19 @@ _NAMED = {
     "run": "runs",
     "runs": "runs",
     "profile": "profiles",
+}
+_EVENTS = (
+    *("start", "success", "failure", "limit", "resume", "alarm", "digest"),
+    *("end", "all"),
+)
+# Argument -> where its words are looked up, with whatever is told beside them.
+_KNOWN: dict[str, Callable[[click.Context], Mapping[str, str]]] = {
+    "key": lambda context: _settings(),
+    "keys": lambda context: _settings(),
+    "event": lambda context: dict.fromkeys(_EVENTS, ""),
+    "channel": lambda context: _channels(),
+    "channels": lambda context: _channels(),
+    "words": lambda context: _helped(context),
 }
 _FILES = ("file", "prompt_file", "path", "mcp_config")
 _DIRECTORIES = ("working_directory", "add_dirs")
@@ -76,6 +89,52 @@ class Named(click.ParamType[str]):
         return [CompletionItem(one.word, help=one.about) for one in found]
 
 
+class Known(click.ParamType[str]):
+    """One of some words that are looked up when they are needed."""
+
+    name = "text"
+
+    def __init__(self, look_up: Callable[[click.Context], Mapping[str, str]]) -> None:
+        self.look_up = look_up
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        return items(self.look_up(ctx), incomplete)
+
+
+def _settings() -> Mapping[str, str]:
+    from ccs.model.settingwords import WORDS
+
+    return WORDS
+
+
+def _channels() -> Mapping[str, str]:
+    from ccs.report import names
+    from ccs.store.home import Home
+
+    return names.channels(Home.of(os.environ))
+
+
+def _helped(context: click.Context) -> Mapping[str, str]:
+    """Behind `ccs help`: the topics and commands, then what is below the one named so far."""
+    command, here = context.find_root().command, context.find_root()
+    words = context.params.get("words") or ()
+    for word in words:
+        found = command.get_command(here, word) if isinstance(command, click.Group) else None
+        if found is None:
+            return {}
+        command, here = found, click.Context(found, parent=here, info_name=word)
+    if not isinstance(command, click.Group):
+        return {}
+    known = dict.fromkeys(command.list_commands(here), "")
+    if not words:
+        from ccs.cli.topics import TOPICS
+
+        known |= dict.fromkeys(TOPICS, "a topic")
+    return known
+
+
 def teach(command: click.Command) -> None:
     """Gives the parameters of a command, and of those below it, what they can be completed to."""
     for param in command.params:
@@ -84,6 +143,8 @@ def teach(command: click.Command) -> None:
             continue
         if name in _NAMED:
             param.type = Named(_NAMED[name])
+        elif name in _KNOWN and isinstance(param, click.Argument):
+            param.type = Known(_KNOWN[name])
         elif name in _FILES:
             param.type = click.Path()
         elif name in _DIRECTORIES:

@@ -11,9 +11,10 @@ _PROGRAMS = ("ccs", "claude-code-scheduler")
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish", "powershell"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish", "powershell"]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete commands, options, and the names in your store.
+    """Print what makes a shell complete commands, options, and the names in your store. SHELL is
+    bash, zsh, fish or powershell.
 
     It completes the name it is called by: for the long name, claude-code-scheduler, call that.
 

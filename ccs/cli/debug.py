@@ -234,13 +234,15 @@ def settings(out: Output) -> None:
     Example:
       ccs debug settings
     """
-    from ccs.cli.settings import COLUMNS
-    from ccs.engine import settings as verbs
+    from ccs.cli.settings import show
+    from ccs.report import readable
     from ccs.store.home import Home
     from ccs.store.store import Store
 
-    store = Store(Home.of(os.environ))
-    out.records("settings", verbs.listed(store, os.environ), COLUMNS)
+    rows, notes = readable.settings(Store(Home.of(os.environ)), os.environ)
+    for words in notes:
+        out.say(f"warning: {words}")
+    show(rows, out)
 
 
 @debug.command()

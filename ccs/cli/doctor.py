@@ -10,7 +10,6 @@ import click
 from ccs.cli import output, params, terminal
 from ccs.cli.output import Output
 from ccs.errors import InvalidInput
-from ccs.text import plain
 
 if TYPE_CHECKING:
     from ccs.store.store import Store
@@ -94,8 +93,8 @@ def _take_over(store: Store, yes: bool, out: Output) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     for one in found["findings"]:
-        click.echo(plain(f"{one['level']}: {one['where']}: {one['what']}"))
+        output.told(f"{one['level']}: {one['where']}: {one['what']}")
         if one["mend"]:
-            click.echo(plain(f"    {one['mend']}"))
+            output.told(f"    {one['mend']}")
     if not found["findings"]:
-        click.echo(plain(f"nothing is wrong with {found['home']}"))
+        output.told(f"nothing is wrong with {found['home']}")

@@ -75,6 +75,8 @@ def _editor() -> list[str]:
             raise InvalidInput(f"${variable}: {error}") from None
         if argv and argv[0]:
             return argv
+    if not terminal.can_ask():
+        raise InvalidInput("there is no terminal to edit on", "name what edits it: EDITOR=… ccs …")
     for name in ("editor", "vi", "nano"):
         if path := shutil.which(name):
             return [path]
@@ -106,5 +108,7 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from None
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} cannot be read: {error}", "save it as UTF-8") from None

@@ -14,18 +14,18 @@ from ccs.text import similar
 def help(context: click.Context, words: tuple[str, ...]) -> None:
     """Explain a topic or a command.
 
-    Topics: schedules, usage, profiles, exit-codes, environment, files. profiles and usage are
-    commands too; ccs profiles --help explains those.
+    Topics: schedules, usage, profiles, exit-codes, environment, files, contrib. profiles and
+    usage are commands too; ccs profiles --help explains those.
 
     \b
     Examples:
       ccs help schedules
       ccs help tasks create
     """
-    from ccs.cli.topics import TOPICS
+    from ccs.cli.topics import TOPICS, text
 
     if len(words) == 1 and words[0] in TOPICS:
-        click.echo(TOPICS[words[0]].strip("\n"))
+        click.echo(text(words[0]))
         return
     root = context.find_root()
     command, here = root.command, root

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ccs.cli import params
+from ccs.cli import output, params, terminal
 from ccs.cli.output import Output, moment
 from ccs.text import plain
 
@@ -114,7 +114,7 @@ def status(out: Output, as_json: bool) -> None:
     found = scheduling.status(params.store(), os.environ, params.now())
     if out.format == "table":
         for line in _told(found):
-            click.echo(plain(line).replace("\n", " "))
+            output.told(line)
     else:
         out.record(found)
     if found["status"] != "ok":
@@ -139,7 +139,7 @@ def _show(plan: Plan) -> None:
             _say(f"{text.where}, {'to be changed to' if plan.present else 'to be written'}:")
             codec = "utf-16" if text.content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
             for line in text.content.decode(codec, "replace").splitlines():
-                _say(f"    {line}")
+                click.echo(plain(f"    {line}"), err=True)  # as it is: somebody may copy it
     for name, found in plan.others.items():
         _say(f"to be removed: {found.where} ({name})")
     for found in (one for ones in plan.by_hand.values() for one in ones):
@@ -151,7 +151,10 @@ def _show(plan: Plan) -> None:
 def _wait(plan: Plan, since: Any) -> Mapping[str, Any]:
     from ccs.engine import install as verbs
 
-    shows = sys.stderr.isatty()
+    shows = terminal.can_redraw(sys.stderr)
+
+    if sys.stderr.isatty() and not shows:
+        _say(f"waiting for {plan.backend} to call it, up to 70 s (Ctrl-C: do not wait)")
 
     def show(seconds: float) -> None:
         if shows:
@@ -163,7 +166,8 @@ def _wait(plan: Plan, since: Any) -> Mapping[str, Any]:
     try:
         return verbs.first_tick(plan, params.store().home, since, params.clock(), show)
     except KeyboardInterrupt:
-        _say("\nnot waiting any more; the entry is in place, and ccs status shows its first tick")
+        click.echo(err=True)
+        _say("not waiting any more; the entry is in place, and ccs status shows its first tick")
         raise click.exceptions.Exit(_INTERRUPTED) from None
     finally:
         if shows:
@@ -177,8 +181,8 @@ def _report(plan: Plan, seen: Mapping[str, Any]) -> None:
         raise click.exceptions.Exit(_UNHEALTHY)
     _say(f"{plan.backend} called ccs at {moment(seen['at'])}, which saw:")
     for line in _seen(seen):
-        _say(line)
-    _say(f"  PATH    {seen.get('path')}")
+        output.told(line, err=True)
+    output.told(f"  PATH    {seen.get('path')}", err=True)
 
 
 def _seen(seen: Mapping[str, Any]) -> list[str]:
@@ -199,11 +203,13 @@ _STATUS = {
     "no_tick": "there has never been a tick",
     "broken": "the store cannot be read as a whole: ccs health",
 }
+_AHEAD = "the last tick is dated {age} s ahead: the clock was moved back, and none came since"
 
 
 def _told(found: Mapping[str, Any]) -> list[str]:
     age, backend = found["last_tick_seconds_ago"], found["last_tick_backend"]
-    lines = [f"{found['status']}: {_STATUS[found['status']].format(age=age)}"]
+    words = _AHEAD if age is not None and age < 0 else _STATUS[found["status"]]
+    lines = [f"{found['status']}: {words.format(age=abs(age or 0))}"]
     if backend and age is not None:
         lines[0] += f"; the last whole one was called by {backend}"
     for one in found["installed"]:
@@ -217,4 +223,4 @@ def _told(found: Mapping[str, Any]) -> list[str]:
 
 
 def _say(words: str) -> None:
-    click.echo(plain(words), err=True)
+    output.said(words)

@@ -87,7 +87,7 @@ def get(job: str, out: Output) -> None:
     Example:
       ccs jobs get nightly
     """
-    out.record(params.store().jobs.find(job).record())
+    out.kept(params.store().jobs.find(job))
 
 
 @jobs.command()
@@ -108,7 +108,7 @@ def create(name: str, working_directory: str | None, out: Output, **given: Any) 
     place = {"path": path, **_worktree(given)}
     fields = {"name": name, "working_directory": place, **_job_fields(store, given)}
     job = verbs.create(store, fields, params.now())
-    out.record(job.record())
+    out.kept(job)
     out.say(f"created job {job.name!r}; next: ccs tasks create --job {job.id[:8]} --prompt …")
 
 
@@ -143,7 +143,7 @@ def update(
     fields = params.given({"name": name, "status": status}) | _job_fields(store, given)
     params.something(fields | place)
     changed = verbs.update(store, job, fields, place, params.now())
-    out.record(changed.record())
+    out.kept(changed)
 
 
 @jobs.command()
@@ -189,7 +189,7 @@ def run(job: str, out: Output) -> None:
     for step in steps:
         did = "passed over, it is disabled" if step.status == "skipped" else f"run {step.id[:8]}"
         out.say(f"{step.task_name}: {did}")
-    out.record(found.record())
+    out.kept(found)
 
 
 @jobs.command()
@@ -204,7 +204,7 @@ def stop(job: str, out: Output) -> None:
     """
     from ccs.engine import jobs as verbs
 
-    out.record(verbs.stop(params.store(), job, params.clock()).record())
+    out.kept(verbs.stop(params.store(), job, params.clock()))
 
 
 @jobs.command()
@@ -238,7 +238,7 @@ def set_order(job: str, tasks: tuple[str, ...], out: Output) -> None:
     """
     from ccs.engine import jobs as verbs
 
-    out.record(verbs.set_order(params.store(), job, list(tasks), params.now()).record())
+    out.kept(verbs.set_order(params.store(), job, list(tasks), params.now()))
 
 
 jobs.add_command(worktrees.worktree)

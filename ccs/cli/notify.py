@@ -82,9 +82,9 @@ def add(name: str, kind: str, events: tuple[str, ...], out: Output, **options: A
 
 
 @notify.command()
-@click.argument("name")
+@click.argument("channel")
 @params.output_as("auto", "table", "json", "jsonl")
-def remove(name: str, out: Output) -> None:
+def remove(channel: str, out: Output) -> None:
     """Take a channel away, also from all that names it.
 
     \b
@@ -93,7 +93,7 @@ def remove(name: str, out: Output) -> None:
     """
     from ccs.engine import channels
 
-    gone = channels.remove(params.store(), name)
+    gone = channels.remove(params.store(), channel)
     out.done(f"removed channel {gone.name!r}", gone.masked())
 
 
@@ -118,33 +118,33 @@ def channels_(out: Output) -> None:
 
 @notify.command()
 @click.argument("event")
-@click.argument("names", metavar="[CHANNEL]...", nargs=-1)
+@click.argument("channels", metavar="[CHANNEL]...", nargs=-1)
 @click.option("--at", "digest_at", metavar="HH:MM", help="When the digest comes; at first 07:30.")
 @click.option("--tz", "timezone", help="The zone of that time; at first the machine's.")
 @params.output_as("auto", "table", "json", "jsonl")
-def on(event: str, names: tuple[str, ...], out: Output, **more: Any) -> None:
+def on(event: str, channels: tuple[str, ...], out: Output, **more: Any) -> None:
     """Which channels an event goes to, for all tasks that do not say it themselves; without one:
     nowhere. An alarm goes where failures go until something else is said.
 
     \b
-    EVENT is start, success, failure, limit, resume, alarm or digest; or end (success and
-    failure), or all (of a run).
+    EVENT is start, success, failure, limit, resume, alarm or digest; or end
+    (success and failure), or all (of a run).
 
     \b
     Examples:
       ccs notify on failure phone team
       ccs notify on digest phone --at 07:30 --tz Europe/Berlin
     """
-    from ccs.engine import channels
+    from ccs.engine import channels as verbs
 
-    told = channels.route(params.store(), event, names, params.given(more))
+    told = verbs.route(params.store(), event, channels, params.given(more))
     out.record({name: one for name, one in told.masked().items() if name != "channels"})
 
 
 @notify.command()
-@click.argument("name", metavar="[CHANNEL]", required=False)
+@click.argument("channel", metavar="[CHANNEL]", required=False)
 @params.output_as("auto", "table", "json", "jsonl")
-def test(name: str | None, out: Output) -> None:
+def test(channel: str | None, out: Output) -> None:
     """Send a test message now, to one channel or to all, and say what happened. A ping channel
     gets a success.
 
@@ -155,7 +155,7 @@ def test(name: str | None, out: Output) -> None:
     from ccs.engine import channels
 
     with terminal.elapsed("sending"):
-        results = channels.try_out(params.store(), name, os.environ, params.now())
+        results = channels.try_out(params.store(), channel, os.environ, params.now())
     out.records("tests", results, _TESTED)
     for one in results:
         if one.get("hint"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from ccs.cli import terminal
 from ccs.errors import CcsError
 from ccs.redact import redact, redacted
 from ccs.text import plain, shorten
+
+if TYPE_CHECKING:
+    from ccs.model.record import Part
 
 Record = Mapping[str, Any]
 Column = tuple[str, Callable[[Record], Any]]
@@ -64,8 +67,19 @@ class Output:
         if self.format == "json":
             _print_json(record)
         elif not self._by_line([record]):
-            for line in _described(record):
+            from ccs.cli import described
+
+            for line in described.lines(record):
                 _echo(line)
+
+    def kept(self, kept: Part, record: Record | None = None) -> None:
+        """A record of the store; `record`, if there is more to tell than it holds."""
+        record = kept.record() if record is None else record
+        if self.format == "table":
+            from ccs.cli import people
+
+            record = people.shown(kept, record)
+        self.record(record)
 
     def done(self, words: str, record: Record) -> None:
         """What a command did: words for people, a record for programs."""
@@ -99,17 +113,24 @@ def _echo(text: str, err: bool = False) -> None:
 
 def _labelled(line: str) -> None:
     """On stderr, with its first word coloured where that is one of ours."""
+    line = terminal.wrapped(redacted(line), sys.stderr)
     label, colon, rest = line.partition(":")
     if colon and label in _LABEL_COLORS and terminal.has_color(sys.stderr):
         bold = click.style(label + colon, fg=_LABEL_COLORS[label], bold=True)
-        click.echo(bold + redacted(rest), err=True, color=True)
+        click.echo(bold + rest, err=True, color=True)
     else:
-        _echo(line, err=True)
+        click.echo(line, err=True, color=True)
 
 
 def said(words: str) -> None:
-    """One line on stderr."""
-    _labelled(_line(words))
+    """One line on stderr; on a terminal as many as it takes."""
+    _labelled(one_line(words))
+
+
+def told(words: str, err: bool = False) -> None:
+    """The same where the answer to a question stands; its blanks are kept."""
+    line = redacted(plain(words).replace("\n", " "))
+    click.echo(terminal.wrapped(line, sys.stderr if err else sys.stdout), err=err)
 
 
 def _automatic() -> str:
@@ -194,35 +215,6 @@ def _padded(cells: Iterable[str], widths: _Widths, colored: bool) -> list[str]:
     return [padded[cell] for cell in cells]
 
 
-def _described(record: Record, indent: str = "") -> Iterable[str]:
-    """`name: value` lines without what is empty; a nested record is indented."""
-    for name, value in record.items():
-        if value in (None, "", [], {}):
-            continue
-        if isinstance(value, Mapping):
-            yield f"{indent}{plain(name)}:"
-            yield from _described(value, indent + "  ")
-        elif isinstance(value, list):
-            yield from _listed(plain(name), value, indent)
-        else:
-            shown_value = str(value).lower() if isinstance(value, bool) else local(name, value)
-            # A prompt's second line must not look like the record's next field.
-            text = plain(shown_value).replace("\n", f"\n{indent}  ")
-            yield f"{indent}{plain(name)}: {text}"
-
-
-def _listed(name: str, values: Sequence[Any], indent: str) -> Iterable[str]:
-    """Words on one line; records one below the other."""
-    if not any(isinstance(one, Mapping) for one in values):
-        yield f"{indent}{name}: {_line(', '.join(map(str, values)))}"
-        return
-    yield f"{indent}{name}:"
-    for one in values:
-        lines = [*_described(one, indent + "    ")] if isinstance(one, Mapping) else [str(one)]
-        yield f"{indent}  - {plain(''.join(lines[:1])).strip()}"
-        yield from lines[1:]
-
-
 _MOMENTS = ("_time", "_at", "_since", "_before", "until", "at", "_slot")
 
 
@@ -272,13 +264,13 @@ def error(problem: CcsError, as_json: bool) -> None:
         shown |= {"matches": list(problem.matches)} if problem.matches else {}
         _echo(json.dumps({"error": shown}), err=True)
         return
-    _labelled(f"error: {_line(problem.message)}")
+    _labelled(f"error: {one_line(problem.message)}")
     for match in problem.matches:
-        _echo(f"  {_line(match)}", err=True)
+        _labelled(f"  {one_line(match)}")
     if problem.hint:
-        _labelled(f"hint: {_line(problem.hint)}")
+        _labelled(f"hint: {one_line(problem.hint)}")
 
 
-def _line(words: str) -> str:
+def one_line(words: str) -> str:
     """On one plain line: a name with a line break cannot forge a second one."""
     return " ".join(plain(words).split())

@@ -69,7 +69,7 @@ def profiles() -> None:
 
     \b
     Example:
-      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.keys/work
+      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.work
     """
 
 
@@ -98,9 +98,10 @@ def get(profile: str, out: Output) -> None:
       ccs profiles get work
       ccs profiles get work -o env
     """
-    shown = params.store().profiles.find(profile).masked()
+    found = params.store().profiles.find(profile)
+    shown = found.masked()
     if out.format != "env":
-        out.record(shown)
+        out.kept(found, shown)
         return
     for variable in shown["env_vars"]:
         name, source, value = variable["name"], variable["source"], variable["value"]
@@ -117,18 +118,20 @@ def create(name: str | None, template: str | None, out: Output, **options: Any) 
 
     \b
     Examples:
-      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.keys/work
+      ccs profiles create --name work --env-from ANTHROPIC_API_KEY=file:~/.work
       ccs profiles create --name ci \\
-        --env-from ANTHROPIC_API_KEY=aws_sm:prod/claude,region=eu-central-1,json_key=api_key
+        --env-from ANTHROPIC_API_KEY=aws_sm:prod/claude,json_key=api_key
       ccs profiles create --template zai
     """
     from ccs.engine import profiles as verbs
 
     if name is None and template is None:
-        raise InvalidInput("a profile needs a --name")
+        raise InvalidInput(
+            "a profile needs a --name", "ccs profiles create --name work --env-from NAME=file:PATH"
+        )
     fields = _fields_of(name, options)
     profile = verbs.create(params.store(), fields, template, params.now())
-    out.record(profile.masked())
+    out.kept(profile, profile.masked())
     _warn(profile, fields, out)
     short = profile.id[:8]
     out.say(f"created profile {profile.name!r}; use it: ccs tasks create --profile {short} …")
@@ -149,7 +152,7 @@ def update(
 
     \b
     Example:
-      ccs profiles update work --env-from ANTHROPIC_API_KEY=file:~/.keys/work --remove-env DEBUG
+      ccs profiles update work --env-from TOKEN=file:~/.token --remove-env DEBUG
     """
     from ccs.engine import profiles as verbs
 
@@ -158,7 +161,7 @@ def update(
         params.something(fields)
     changed = verbs.update(params.store(), profile, fields, remove_env, params.now())
     _warn(changed, fields, out)
-    out.record(changed.masked())
+    out.kept(changed, changed.masked())
 
 
 @profiles.command()

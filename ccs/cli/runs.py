@@ -137,8 +137,9 @@ def get(run: str, out: Output) -> None:
     from ccs.report import runlist
 
     store = params.store()
-    record = runlist.described(store, store.find_run(run))
-    out.record(record)
+    found = store.find_run(run)
+    record = runlist.described(store, found)
+    out.kept(found, record)
     allowed = runlist.permitting(store, record)
     if allowed is not None:
         task, rules = record["task_id"][:8], shlex.quote(",".join(allowed))
@@ -213,7 +214,7 @@ def stop(run: str, out: Output) -> None:
     with terminal.elapsed("stopping"):
         ended = verbs.stop(params.store(), run, params.clock())
     out.say(output.ending(ended.record()))
-    out.record(ended.record())
+    out.kept(ended)
 
 
 runs.add_command(again.restart)

@@ -68,7 +68,7 @@ def next_(
 
     \b
     Examples:
-      ccs schedule next --cron "30 2 * * *" --tz Europe/Berlin --from 2027-03-27 -n 3
+      ccs schedule next --cron "30 2 * * *" --tz Europe/Berlin --from 2027-03-27
       ccs schedule next --task nightly
     """
     from ccs.schedule import at

@@ -56,8 +56,19 @@ def list_(out: Output) -> None:
     from ccs.engine import settings as verbs
 
     store = params.store()
-    out.records("settings", verbs.listed(store, os.environ), COLUMNS)
+    show(verbs.listed(store, os.environ), out)
     _tell(verbs.notes(store, os.environ), out)
+
+
+def show(rows: list[dict[str, Any]], out: Output) -> None:
+    """What they mean is of no use when it is cut: on a narrow terminal it stands below."""
+    if out.format != "table" or not output.is_narrow():
+        out.records("settings", rows, COLUMNS)
+        return
+    for row in rows:
+        origin = "" if row["origin"] == "default" else f" ({row['origin']})"
+        output.told(f"{row['key']}: {_value(row)}{origin}")
+        output.told(f"    {row['description']}")
 
 
 @settings.command()

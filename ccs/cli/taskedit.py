@@ -44,7 +44,7 @@ def edit(task: str, out: Output) -> None:
         from ccs.cli.tasks import tell_schedule
 
         tell_schedule(store, changed, params.now(), out)
-    out.record(changed.record())
+    out.kept(changed)
 
 
 @click.command()
@@ -61,5 +61,5 @@ def duplicate(task: str, name: str | None, out: Output) -> None:
     from ccs.engine import edit as verbs
 
     copy = verbs.duplicate(params.store(), task, name, params.now())
-    out.record(copy.record())
+    out.kept(copy)
     out.say(f"created task {copy.name!r}, disabled; when it is right: ccs tasks enable {copy.id}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ccs.cli import output, params, taskedit, tasklist, terminal
+from ccs.cli.grouped import Grouped
 from ccs.cli.output import Output
 from ccs.cli.scheduleoptions import schedule_options
 from ccs.cli.taskoptions import task_fields, task_options
-from ccs.errors import EXIT_RUN_FAILED
+from ccs.errors import EXIT_RUN_FAILED, InvalidInput
 from ccs.text import shorten
 
 if TYPE_CHECKING:
@@ -44,14 +45,16 @@ tasks.add_command(tasklist.list_)
 def get(task: str, out: Output) -> None:
     """Show a task. TASK is an id, a unique prefix of one, or a name.
 
+    On a terminal what is as it would be by itself is left out; -o json has everything.
+
     \b
     Example:
       ccs tasks get deps -o json | jq .schedule
     """
-    out.record(params.store().tasks.find(task).record())
+    out.kept(params.store().tasks.find(task))
 
 
-@tasks.command()
+@tasks.command(cls=Grouped)
 @task_options
 @schedule_options
 @params.output_options
@@ -60,7 +63,7 @@ def create(out: Output, **options: Any) -> None:
 
     \b
     Examples:
-      ccs tasks create --cron "0 3 * * *" --prompt "Update the dependencies and run the tests"
+      ccs tasks create --cron "0 3 * * *" --prompt "Update the dependencies"
       ccs tasks create --job nightly --at "tomorrow 06:00" --prompt-file review.md
       git diff | ccs tasks create --name review --permissions plan --prompt-file -
     """
@@ -71,19 +74,21 @@ def create(out: Output, **options: Any) -> None:
     if options["anchor"] is not None:
         # All it is for is to open the window, as cheaply as that can be had.
         fields = {"prompt": "Reply with OK.", "model": "haiku", "max_turns": 1, **fields}
-    fields.setdefault("prompt", "")
+    if "prompt" not in fields:
+        example = 'ccs tasks create --daily 03:00 --prompt "Update the dependencies"'
+        raise InvalidInput("a task needs a --prompt, or a --prompt-file", f"as in: {example}")
     fields.setdefault("name", shorten(fields["prompt"], 40) or "untitled")
     if fields.get("job_id") is None:
         # The place is fixed now: a scheduler's own directory would be anybody's guess.
         fields.setdefault("working_directory", params.here())
     task = verbs.create(store, fields, now)
-    out.record(task.record())
+    out.kept(task)
     out.say(f"created task {task.name!r}; try it now: ccs tasks run {task.id[:8]}")
     _tell_limits(store, task, out)
     tell_schedule(store, task, now, out)
 
 
-@tasks.command()
+@tasks.command(cls=Grouped)
 @click.argument("task")
 @task_options
 @schedule_options
@@ -105,7 +110,7 @@ def update(task: str, out: Output, **options: Any) -> None:
     _tell_limits(store, changed, out)
     if "schedule" in fields:
         tell_schedule(store, changed, now, out)
-    out.record(changed.record())
+    out.kept(changed)
 
 
 @tasks.command()
@@ -161,7 +166,7 @@ def run(task: str, force: bool, wait: bool, timeout: str | None, out: Output) ->
         with terminal.elapsed(f"waiting for run {started.id[:8]}"):
             started = runs.wait(store, started.id, params.clock(), seconds)
         out.say(output.ending(started.record()))
-    out.record(started.record())
+    out.kept(started)
     if not started.unfinished and started.status != "success":
         raise click.exceptions.Exit(EXIT_RUN_FAILED)
 
@@ -214,7 +219,7 @@ def approve(task: str, out: Output) -> None:
 
     approved, place = verbs.approve(params.store(), task, params.now())
     out.say(f"approved {approved.name!r} in {place}; the next tick starts what waited for it")
-    out.record(approved.record())
+    out.kept(approved)
 
 
 def tell_start(run: Run, out: Output) -> None:
@@ -233,7 +238,7 @@ def _switch(task: str, enabled: bool, out: Output) -> None:
     changed = verbs.update(store, task, {"enabled": enabled}, now)
     if enabled:
         tell_schedule(store, changed, now, out)
-    out.record(changed.record())
+    out.kept(changed)
 
 
 def _tell_limits(store: Store, task: Task, out: Output) -> None:

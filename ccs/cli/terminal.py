@@ -71,6 +71,28 @@ def cut(text: str, most: int) -> str:
     return line if most > 0 else ""
 
 
+def wrapped(line: str, stream: TextIO, indent: str = "  ") -> str:
+    """Broken between words where the terminal behind `stream` ends, further lines with `indent`;
+    as it is where there is none. A word that is longer than a line stays whole, to be copied.
+    """
+    if not stream.isatty():
+        return line
+    import shutil
+
+    most = shutil.get_terminal_size().columns
+    if width(line) <= most:
+        return line
+    beginning = line[: len(line) - len(line.lstrip(" "))]
+    first, *words = line.lstrip(" ").split(" ")
+    lines = [beginning + first]
+    for word in words:
+        if width(lines[-1]) + 1 + width(word) <= most:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(beginning + indent + word)
+    return "\n".join(lines)
+
+
 @contextmanager
 def elapsed(doing: str) -> Iterator[None]:
     """From the first second on a terminal shows for how long; nothing may be asked meanwhile."""

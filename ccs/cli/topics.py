@@ -145,6 +145,46 @@ A file that cannot be read is refused and stays as it is: ccs doctor says what
 is wrong and mends it. Fields: man 5 ccs-files
 """
 
+_CONTRIB = """
+CONTRIB
+
+Files to copy, which came with ccs:
+
+  from={place}
+
+  skill/                   teaches Claude Code to use ccs without surprises:
+                           mkdir -p ~/.claude/skills
+                           cp -r "$from/skill" ~/.claude/skills/ccs
+  client/settings.json     status line and hook by which ccs learns of your
+                           usage windows; put it into ~/.claude/settings.json
+  client/statusline.sh     the status line that it calls; needs jq:
+                           cp "$from/client/statusline.sh" ~/.claude/
+  crontab systemd/ launchd/ windows/
+                           what ccs install writes, as samples; as it would be
+                           written here: ccs install --print
+  completion/              what ccs completion prints
+"""
+
+
+def text(topic: str) -> str:
+    told = TOPICS[topic].strip("\n")
+    return told.format(place=_contrib()) if topic == "contrib" else told
+
+
+def _contrib() -> str:
+    """For a shell. In a checkout beside the package; else where its wheel's data went."""
+    import os
+    import shlex
+
+    above = os.path.dirname(os.path.abspath(__file__))
+    while above != os.path.dirname(above):
+        above = os.path.dirname(above)
+        for place in ("contrib", "share/ccs/contrib"):
+            if os.path.isdir(os.path.join(above, place, "skill")):
+                return shlex.quote(os.path.join(above, place))
+    return "?  # they are not here; see the source of ccs"
+
+
 TOPICS = {
     "schedules": _SCHEDULES,
     "usage": _USAGE,
@@ -152,4 +192,5 @@ TOPICS = {
     "exit-codes": _EXIT_CODES,
     "environment": _ENVIRONMENT,
     "files": _FILES,
+    "contrib": _CONTRIB,
 }

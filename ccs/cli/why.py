@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ccs.cli import params
+from ccs.cli import output, params
 from ccs.cli.output import Output
-from ccs.text import plain
 
 
 @click.command()
@@ -35,4 +34,4 @@ def why(task: str, slot: str | None, out: Output) -> None:
         out.record(found.record())
         return
     for line in found.lines:
-        click.echo(" ".join(plain(line).split()))
+        output.told(" ".join(line.split()))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ccs.engine.spending import Spending
-from ccs.errors import CcsError
+from ccs.errors import CcsError, NotFound
 from ccs.host import client
 from ccs.model.job import Job
 from ccs.model.profile import Profile
@@ -98,6 +98,23 @@ class Accounts:
             return run.profile
         job = self._jobs().get(task.job_id or "")
         return task.profile or (job and job.profile) or self._settings.default_profile
+
+    def need_profile(self, run: Run, task: Task) -> None:
+        """Raises NotFound for one that is named and not there: the run could only fail."""
+        wanted = self.profile_id(run, task)
+        if wanted is None or self._is_unreadable(run, task) or self.profile(run, task):
+            return
+        job = self._jobs().get(task.job_id or "")
+        if wanted == self._settings.default_profile:
+            who, mend = "default_profile in the settings", "ccs settings unset default_profile"
+        elif job and wanted == job.profile:
+            who, mend = f"its job {job.name!r}", f"ccs jobs update {job.id[:8]} --profile none"
+        else:
+            who, mend = "it", f"ccs tasks update {task.id[:8]} --profile none"
+        raise NotFound(
+            f"{task.name!r} cannot run: {who} names the profile {wanted}, which does not exist",
+            f"{mend}, or name one that ccs profiles list shows",
+        )
 
     def account(self, run: Run | None, task: Task) -> str:
         if run is not None and run.account is not None and run.status == "running":

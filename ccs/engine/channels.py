@@ -12,6 +12,7 @@ from ccs.engine import deliver
 from ccs.engine.notify import zone_of
 from ccs.errors import CcsError, Conflict, InvalidInput, NotFound
 from ccs.model.notify import EVENTS, OF_ALL, Channel, Notifications
+from ccs.model.settings import Settings
 from ccs.model.task import Task
 from ccs.notify import forms
 from ccs.store.owed import Owed
@@ -25,37 +26,34 @@ def add(store: Store, fields: Mapping[str, Any], events: Sequence[str]) -> Chann
     """A new channel, and what of the whole store goes to it. Raises InvalidInput, Conflict."""
     channel = Channel.checked(dict(fields))
     with store.locked("ccs notify add"):
-        settings = store.settings()
-        told = settings.notifications
+        told = store.settings().notifications
         if told.channel(channel.name) is not None:
             raise Conflict(
                 f"there is a channel {channel.name!r} already",
                 f"take it away first: ccs notify remove {channel.name}",
             )
-        changed: dict[str, Any] = {
-            "channels": [*(one.record() for one in told.channels), channel.record()]
-        }
+        record = {name: one for name, one in channel.record().items() if name in fields}
+        changed: dict[str, Any] = {"channels": [*_written(store).get("channels", ()), record]}
         for event in named(events):
             changed[f"on_{event}"] = [*told.of(event), channel.name]
-        store.write_settings(settings.changed(notifications={**told.record(), **changed}))
+        _write(store, changed)
     return channel
 
 
 def remove(store: Store, name: str) -> Channel:
     """Also from all that names it, with what it was still to be told. Raises NotFound."""
     with store.locked("ccs notify remove"):
-        settings = store.settings()
-        told = settings.notifications
+        told = store.settings().notifications
         channel = found(told, name)
-        changed = told.record()
-        changed["channels"] = [one for one in changed["channels"] if one["name"] != name]
-        for event in (*EVENTS, *OF_ALL):
-            if changed[f"on_{event}"]:
-                changed[f"on_{event}"] = [one for one in changed[f"on_{event}"] if one != name]
+        every = _written(store)["channels"]
+        changed: dict[str, Any] = {"channels": [one for one in every if one["name"] != name]}
+        for event in (f"on_{one}" for one in (*EVENTS, *OF_ALL)):
+            if name in (getattr(told, event) or ()):
+                changed[event] = [one for one in getattr(told, event) if one != name]
         for task in store.tasks.all():
             if any(name in (getattr(task.notifications, f"on_{one}") or ()) for one in EVENTS):
                 store.tasks.put(task.changed(notifications=_without(task, name)))
-        store.write_settings(settings.changed(notifications=changed))
+        _write(store, changed)
         Owed(store.home).change(lambda notices: notices.drop(name))
     return channel
 
@@ -63,12 +61,22 @@ def remove(store: Store, name: str) -> Channel:
 def route(store: Store, event: str, names: Sequence[str], more: Mapping[str, Any]) -> Notifications:
     """Where an event of the whole store goes; none: nowhere. Raises InvalidInput, NotFound."""
     with store.locked("ccs notify on"):
-        settings = store.settings()
-        told = settings.notifications
+        told = store.settings().notifications
         known = [found(told, one).name for one in names]
-        changed = {**told.record(), **{f"on_{one}": known for one in named([event])}, **more}
-        settings = settings.changed(notifications=changed)
-        store.write_settings(settings)
+        return _write(store, {**{f"on_{one}": known for one in named([event])}, **more})
+
+
+def _written(store: Store) -> dict[str, Any]:
+    """As they stand in the file: what is not there has its default, of this version or another."""
+    return dict(store.settings_fields().get("notifications") or {})
+
+
+def _write(store: Store, changed: Mapping[str, Any]) -> Notifications:
+    """Raises InvalidInput, BrokenStore."""
+    fields = store.settings_fields()
+    fields["notifications"] = {**_written(store), **changed}
+    settings = Settings.checked(fields)
+    store.put_settings(fields)
     return settings.notifications
 
 

@@ -215,7 +215,7 @@ def _chosen(machine: Machine, ours: Mapping[str, Found], faults: Mapping[str, Cc
     if has_manager and systemd.lingers(machine):
         return "systemd"
     has_cron = not cron.fits(machine) and not (has_manager and "cron" in faults)
-    if has_cron and (cron.has_daemon() or not has_manager):
+    if has_cron and (cron.has_daemon(machine) or not has_manager):
         return "cron"
     if has_manager:
         return "systemd"

@@ -33,8 +33,14 @@ def listed(store: Store, environment: Mapping[str, str]) -> list[Record]:
 
     Raises BrokenStore.
     """
-    fields = store.settings_fields()
-    shown, defaults = store.settings().masked(), Settings().masked()
+    return described(store, store.settings_fields(), store.settings(), environment)
+
+
+def described(
+    store: Store, fields: Mapping[str, Any], settings: Settings, environment: Mapping[str, str]
+) -> list[Record]:
+    """The same of `settings`, of which `fields` were written down."""
+    shown, defaults = settings.masked(), Settings().masked()
     rows = [
         _row(name, shown[name], defaults[name], "file" if name in fields else "default", words)
         for name, words in WORDS.items()

@@ -176,7 +176,8 @@ def run_now(
 
 
 def recorded(launcher: Launcher, run: Run, task: Task, runs: list[Run]) -> Run:
-    """A run that somebody asks for, as it is put down: with what it has to wait for."""
+    """What somebody asks for, as it is put down: with what it waits for. Raises NotFound."""
+    launcher.accounts.need_profile(run, task)
     held = _hold(launcher, run, task, runs)
     if held is not None:
         run = run.changed(held_reason=held.reason, not_before=held.until)

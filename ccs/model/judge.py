@@ -16,6 +16,23 @@ from pydantic_core import CoreSchema, core_schema
 
 from ccs.model import shape, taking
 
+# What pydantic calls types and parsing, as somebody would say it who knows neither.
+_WORDS = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be a whole number"),
+    "int_parsing_size": "the number is too large",
+    **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
+    "finite_number": "must be a number that has an end",
+    **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
+    "string_type": "must be a text",
+    "string_unicode": "must be a text in UTF-8",
+    "list_type": "must be a list",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be an object"),
+    "missing": "is missing",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+}
 _CONFIG = pydantic.ConfigDict(extra="allow", protected_namespaces=(), allow_inf_nan=False)
 
 
@@ -33,7 +50,9 @@ def complaints(error: pydantic.ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
         place = ".".join(_place(problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
+        words = _WORDS.get(problem["type"])
+        message = words.format(**problem.get("ctx", {})) if words else problem["msg"]
+        message = message.removeprefix("Value error, ")
         lines.append(f"{place}: {message}" if place else message)
     return lines
 

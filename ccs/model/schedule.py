@@ -35,7 +35,7 @@ def _clock(value: Any) -> Any:
 
 def _whole_minutes(value: timedelta) -> timedelta:
     if value < timedelta(minutes=1) or value.total_seconds() % 60:
-        raise ValueError("must be whole minutes, one at least")
+        raise ValueError("must be whole minutes, one at least, as in 5m")
     return value
 
 

@@ -29,20 +29,21 @@ _MOUNTS = "/proc/self/mountinfo"
 _MOMENT, _TICK_SECONDS = 10.0, 300.0
 _MOST_STRANGERS = 5
 _RECENT = timedelta(days=2)
+_LEVELS = (BROKEN, WARNING, NOTE)
 # What else may stand beside the files and directories that `Home` names.
 _ENDINGS = (".prev", ".format-0", ".tmp", ".own")
 
 
 def examine(scene: Scene) -> dict[str, Any]:
-    """`status` is that of the worst finding, or ok."""
-    found: dict[Finding, None] = {}
+    """`status` is that of the worst finding, or ok; the worst findings stand first."""
+    every: dict[Finding, None] = {}
     for check in CHECKS:
         # What keeps a check from looking has mostly been found by one before.
-        told = {(one.what, one.mend) for one in found}
+        told = {(one.what, one.mend) for one in every}
         made = (one for one in _made(check, scene) if (one.what, one.mend) not in told)
-        found |= dict.fromkeys(made)
-    levels = {one.level for one in found}
-    worst = next((level for level in (BROKEN, WARNING) if level in levels), "ok")
+        every |= dict.fromkeys(made)
+    found = sorted(every, key=lambda one: _LEVELS.index(one.level))
+    worst = found[0].level if found and found[0].level != NOTE else "ok"
     findings = [asdict(one) for one in found]
     return {"status": worst, "home": scene.store.home.path, "findings": findings}
 

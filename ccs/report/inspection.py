@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ccs import __version__
-from ccs.engine import settings, sight, tidy
+from ccs.engine import sight, tidy
 from ccs.errors import CcsError
 from ccs.report import disk, doctor, readable, state
 from ccs.report.finding import Scene
@@ -80,8 +80,9 @@ def _versions(store: Store, environment: Mapping[str, str]) -> dict[str, Any]:
 
 def _settings(store: Store, environment: Mapping[str, str]) -> dict[str, Any]:
     """Those that are not as they would be by themselves."""
-    rows = settings.listed(store, environment)
-    told = {one["key"]: one["value"] for one in rows if one["origin"] == "file"}
+    rows, notes = readable.settings(store, environment)
+    told: dict[str, Any] = {"notes": notes} if notes else {}
+    told |= {one["key"]: one["value"] for one in rows if one["origin"] == "file"}
     if "notifications" in told:
         told["notifications"] = [one["kind"] for one in told["notifications"]["channels"]]
     if told.get("default_profile"):

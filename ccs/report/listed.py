@@ -26,6 +26,7 @@ BYPASS = "bypass"
 _KEPT, _SHOWN = b'{\n  "format": 1,\n  "tasks": [', b'{\n  "tasks": ['
 _WIDEST = 200
 _PERMISSIONS = 5
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def when(task: Mapping[str, Any]) -> str:
@@ -36,10 +37,19 @@ def when(task: Mapping[str, Any]) -> str:
         "cron": f"{schedule.get('cron')} ({schedule.get('timezone')})",
         "once": f"once {schedule.get('at')}",
         "interval": f"every {schedule.get('every')}",
-        "calendar": f"{schedule.get('calendar_frequency')} {schedule.get('calendar_time')}",
+        "calendar": _calendar(schedule),
         "file_watch": f"watch {schedule.get('watch_directory')}",
     }
     return telling.get(kind, kind)
+
+
+def _calendar(schedule: Mapping[str, Any]) -> str:
+    frequency, time = schedule.get("calendar_frequency"), schedule.get("calendar_time")
+    if frequency == "weekly":
+        days = ",".join(_DAYS[one] for one in schedule["calendar_days_of_week"])
+        return f"weekly {days} {time}"
+    day = f" {schedule['calendar_day_of_month']}" if frequency == "monthly" else ""
+    return f"{frequency}{day} {time}"
 
 
 def row(task: Mapping[str, Any]) -> Row:

@@ -40,6 +40,13 @@ def words(home: Home, collection: str, begun: str) -> list[Word]:
     return list(_chosen(records, collection, begun))
 
 
+def channels(home: Home) -> dict[str, str]:
+    """Those of notifications, and their kinds. Raises BrokenStore, OSError, LookupError."""
+    found = atomic.read(home.settings) if home.exists() else None
+    told = json.loads(found[0])["notifications"]["channels"] if found else []
+    return {one["name"]: str(one["kind"]) for one in told if _is_plain(one["name"])}
+
+
 def _records(home: Home, collection: str) -> list[Record]:
     if not home.exists():
         return []

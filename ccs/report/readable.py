@@ -5,21 +5,23 @@ stood in for by its previous copy, else by nothing, and a note says which. Only 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 from ccs import instant
+from ccs.engine import settings as verbs
 from ccs.errors import Ambiguous, CcsError, NotFound
 from ccs.host import process
 from ccs.model.record import Record as Kept
 from ccs.model.run import Run
+from ccs.model.settings import Settings
 from ccs.model.task import Task
 from ccs.report import logs
 from ccs.report.runlist import Wanted, chosen
 from ccs.schedule.due import runs_next
-from ccs.store import lock
+from ccs.store import atomic, lock, records
 from ccs.store.collection import Collection
 from ccs.store.home import Home
 from ccs.store.store import Store
@@ -39,6 +41,24 @@ def opened(home: Home) -> tuple[Store, list[str]]:
     store.runs = _stood_in(store.runs, notes)
     store.profiles = _stood_in(store.profiles, notes)
     return store, notes
+
+
+def settings(store: Store, environment: Mapping[str, str]) -> tuple[list[Record], list[str]]:
+    """Every setting as far as it can be read, and what has to be known of that."""
+    try:
+        return verbs.listed(store, environment), []
+    except (CcsError, OSError) as error:
+        fault = str(error)
+    path = store.home.settings + ".prev"
+    try:
+        raw = atomic.read(path)
+        fields = records.parse(raw[0], path) if raw else {}
+        read = store.settings_in(raw[0], path) if raw else Settings()
+    except (CcsError, OSError):
+        raw, fields, read = None, {}, Settings()
+    instead = "its previous copy is shown" if raw else "the defaults are shown"
+    rows = verbs.described(store, fields, read, environment)
+    return rows, [f"{fault}; {instead} in its place"]
 
 
 def _stood_in(collection: Collection[R], notes: list[str]) -> Collection[R]:

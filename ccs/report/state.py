@@ -85,15 +85,19 @@ def scheduler(store: Store, now: datetime) -> dict[str, Any]:
 
 def is_ticking(store: Store, now: datetime) -> bool:
     age = tick_age(store, now)
-    return age is not None and age <= _ALIVE_SECONDS
+    return age is not None and 0 <= age <= _ALIVE_SECONDS
 
 
 def tick_age(store: Store, now: datetime) -> int | None:
-    """Seconds since the last tick, by the mtime the idle ones touch too. None: there was none."""
+    """Seconds since the last tick, by the mtime the idle ones touch too. None: there was none.
+
+    Negative where the clock has been moved back since: the next tick sets it right.
+    """
     found = atomic.read(store.home.last_tick)
     if found is None:
         return None
-    return max(0, int(now.timestamp() - found[1][0] / 1e9))
+    age = int(now.timestamp() - found[1][0] / 1e9)
+    return age if age < -_ALIVE_SECONDS else max(0, age)
 
 
 def last_tick(store: Store) -> dict[str, Any]:

@@ -77,7 +77,9 @@ class Copy:
         runs = self._read(source.runs)
         finished = [run for run in runs if not run.unfinished]
         if len(finished) < len(runs):
-            self.notes.append(f"left out: {len(runs) - len(finished)} runs that go on or wait")
+            count = len(runs) - len(finished)
+            words = "run that goes on or waits" if count == 1 else "runs that go on or wait"
+            self.notes.append(f"left out: {count} {words}")
         return [run for run in finished if (run.last_slot or run.scheduled_time) < self.start]
 
     def _take_over_history(self, source: Store) -> None:

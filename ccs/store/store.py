@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from ccs.errors import BrokenStore
+from ccs.errors import BrokenStore, NotFound
 from ccs.model.job import Job
 from ccs.model.profile import Profile
 from ccs.model.run import Run
@@ -181,7 +181,14 @@ class Store:
                 run = None if line["id"] in candidates else self.get_run(line["id"])
                 if run is not None:
                     candidates[run.id] = run
-        return choose(candidates.values(), wanted, "run")
+        try:
+            return choose(candidates.values(), wanted, "run")
+        except NotFound as error:
+            task = next((one for one in self.tasks.all() if one.name == reference.strip()), None)
+            if task is None:
+                raise
+            hint = f"that is a task; its runs: ccs runs list --task {task.id[:8]}"
+            raise NotFound(error.message, hint) from None
 
     def every_run(self, since: datetime | None = None) -> Iterator[Run]:
         """Newest first; a run on its way into history is given once.

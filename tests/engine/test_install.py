@@ -94,7 +94,7 @@ class TestChoosing:
             monkeypatch.setattr(systemd, "fits", lambda _: "" if manager else "no bus")
             monkeypatch.setattr(systemd, "lingers", lambda _: lingers)
             monkeypatch.setattr(cron, "fits", lambda _: "" if crontab else "no crontab")
-            monkeypatch.setattr(cron, "has_daemon", lambda: daemon)
+            monkeypatch.setattr(cron, "has_daemon", lambda machine: daemon)
 
         return make
 

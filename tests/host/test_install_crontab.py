@@ -150,6 +150,22 @@ class TestTheRestOfTheTable:
         assert changed == once.replace(crontab.block(MINE), crontab.block(newer))
         assert changed.startswith(b"# above\n")
 
+    @pytest.mark.parametrize("old", [MINE, entry.of({"HOME": "/home/you", "PATH": "/x"}, STORE)])
+    def test_what_somebody_wrote_between_the_marks_is_not_taken_away(self, old):
+        [head, line, foot, _] = crontab.block(old).split(b"\n")
+        theirs = b"# remember\n0 5 * * * date\n* * * * * CCS_HOME=/other ccs tick\n"
+        table = b"\n".join([head, line, theirs + foot, b""])
+        assert crontab.with_block(table, MINE) == crontab.block(MINE) + theirs
+        assert crontab.without_block(table, MINE) == theirs
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_hostile_home_leaves_nothing_behind(self, name):
+        home = f"/home/{name}"
+        mine = entry.of({"HOME": home, "PATH": f"{home}/bin", "CCS_HOME": "x"}, f"{home}/store")
+        table = crontab.with_block(LINE, mine)
+        assert crontab.with_block(table, mine) == table
+        assert crontab.without_block(table, mine) == LINE
+
     def test_two_stores_stand_side_by_side(self):
         both = crontab.with_block(crontab.with_block(b"", MINE), OTHER)
         assert crontab.without_block(both, MINE) == crontab.block(OTHER)
@@ -177,6 +193,7 @@ class TestMadeByHand:
             b"* * * * * python3 -P -m ccs tick --backend cron\n",
             b"* * * * * python3 -IS /usr/lib/ccs/__main__.py tick\n",
             b"@reboot claude-code-scheduler tick\n",
+            b"* * * * * claude-code-scheduler cli -v --no-input tick\n",
             b"* * * * * HOME=/x CCS_HOME=$HOME/.claude-scheduler ccs tick\n",
             b"* * * * * CCS_HOME='/home/you/.claude-scheduler' ccs tick\n",
             b"* * * * * CCS_HOME=~/.claude-scheduler/ ccs  tick\r\n",

@@ -158,7 +158,7 @@ def test_a_record_that_is_not_plainly_right_is_coerced_or_refused_in_words():
         {**TASK, "timeout": 90, "enabled": "yes", "created_at": "2026-11-20T11:00+01:00"}
     )
     assert (loose.timeout, loose.enabled) == (timedelta(seconds=90), True)
-    with pytest.raises(InvalidInput, match=r"max_turns: .*greater than or equal to 1"):
+    with pytest.raises(InvalidInput, match=r"max_turns: .*1 or more"):
         Task.checked({**TASK, "max_turns": 0})
     with pytest.raises(InvalidInput, match=r"schedule\.cron: "):
         Task.checked({**TASK, "schedule": {"schedule_type": "cron", "cron": "61 * * * *"}})

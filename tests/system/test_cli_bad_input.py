@@ -133,7 +133,7 @@ TABLE = [
     ((*CREATE, "--after", "solo"), 2, ["only a task of a job"]),
     (("tasks", "update", "solo", "--at", "2020-01-01T00:00"), 2, ["past"]),
     # Other fields of a task
-    (("tasks", "create"), 2, ["prompt", "empty"]),
+    (("tasks", "create"), 2, ["needs a --prompt", "as in: ccs tasks create"]),
     (("tasks", "create", "--prompt", " \n"), 2, ["prompt", "empty"]),
     (("tasks", "create", "--prompt-file", "absent.md"), 2, ["absent.md", "No such file"]),
     (("tasks", "create", "--prompt-file", "."), 2, ["directory"]),
@@ -186,8 +186,8 @@ TABLE = [
     (("profiles", "update", "work"), 2, ["nothing to change"]),
     (("profiles", "update", "work", "--remove-env", "NOPE"), 2, ["no variable NOPE"]),
     # The command line itself
-    (("taks", "list"), 2, ["taks", "'tasks'"]),
-    (("tasks", "lst"), 2, ["lst", "Did you mean 'list'"]),
+    (("taks", "list"), 2, ["taks", "did you mean tasks?"]),
+    (("tasks", "lst"), 2, ["lst", "did you mean list?"]),
     (("tasks", "get"), 2, ["TASK"]),
     (("tasks", "get", "solo", "extra"), 2, ["extra"]),
     (("tasks", "get", "solo", "-o", "yaml"), 2, ["yaml", "jsonl"]),

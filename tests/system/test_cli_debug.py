@@ -33,7 +33,9 @@ def test_everything_is_told_while_another_holds_every_lock(named, words):
 
 
 @pytest.mark.parametrize("words", [*EVERY, "env nobody"])
-@pytest.mark.parametrize("file", ["tasks", "runs", "profiles", "jobs", "usage", "cursors"])
+@pytest.mark.parametrize(
+    "file", ["tasks", "runs", "profiles", "jobs", "usage", "cursors", "settings"]
+)
 def test_a_damaged_file_hides_nothing_but_itself(named, words, file):
     named.files({f"store/{file}.json": '{"format": 1, "'})
     before = named.snapshot()
@@ -49,6 +51,18 @@ def test_the_previous_copy_stands_in_for_a_damaged_file_and_it_says_so(named):
     done = named.ok("debug", "tasks", "-o", "table")
     assert "named" in done.out
     assert "its previous copy is shown in its place" in done.err
+
+
+def test_settings_that_cannot_be_read_are_stood_in_for_too(named):
+    named.ok("settings", "set", "runs_kept", "50")
+    named.ok("settings", "set", "runs_kept", "60")
+    named.files({"store/settings.json": "{"})
+    done = named.ok("debug", "settings")
+    assert {one["key"]: one["value"] for one in done.json["settings"]}["runs_kept"] == 50
+    assert "its previous copy is shown in its place" in done.err
+    assert "previous copy" in named.ok("debug", "all").json["settings"]["notes"][0]
+    (named.store / "settings.json.prev").unlink()
+    assert "the defaults are shown in its place" in named.ok("debug", "settings").err
 
 
 def test_without_a_store_it_tells_so_and_makes_none(quick):

@@ -30,7 +30,7 @@ def put(quick, tmp_path, monkeypatch, inside):
     for name in ("sh", "cat", "rm", "mv", "cp", "touch", "tail", "dirname", "sleep", "git"):
         (tools / name).symlink_to(shutil.which(name))
     monkeypatch.setattr(machine, "_BESIDE", ())
-    monkeypatch.setattr(cron, "has_daemon", lambda: True)
+    monkeypatch.setattr(cron, "has_daemon", lambda machine: True)
 
     def make(*names):
         made = Schedulers(tmp_path / "schedulers", *names)
@@ -110,7 +110,7 @@ class TestCron:
         assert "is not what was written" in done.err
 
     def test_without_a_daemon_it_says_so_and_is_unhealthy(self, put, install, monkeypatch):
-        monkeypatch.setattr(cron, "has_daemon", lambda: False)
+        monkeypatch.setattr(cron, "has_daemon", lambda machine: False)
         on = put("crontab")
         done = install()
         assert done.code == 6
@@ -401,6 +401,17 @@ class TestStatus:
         code, found = self.told(quick, inside)
         assert (code, found["status"]) == (6, "late")
         assert found["last_tick_seconds_ago"] >= 300
+
+    def test_a_tick_of_a_clock_that_was_moved_back_since_is_no_sign_of_life(
+        self, put, quick, inside
+    ):
+        put()
+        quick.ok("tick")
+        tomorrow = time.time() + 86_400
+        os.utime(quick.store / "tick.json", (tomorrow, tomorrow))
+        code, found = self.told(quick, inside)
+        assert (code, found["status"]) == (6, "late")
+        assert "the clock was moved back" in inside(quick, "status", "-o", "table").out
 
     def test_a_tick_on_the_short_way_is_a_sign_of_life(self, put, quick, inside):
         put()

@@ -219,6 +219,6 @@ def test_a_profile_in_use_is_deleted_only_by_force_and_then_missed(ccs):
     assert (refused.code, "job 'j'" in refused.error["message"]) == (4, True)
     ccs.ok("profiles", "delete", "work", "--force")
     failed = ccs("tasks", "run", task, "--wait")
-    assert (failed.code, failed.json["reason"]) == (5, "env_failed")
-    assert "does not exist" in failed.json["message"]
-    assert ccs.launches() == []
+    assert (failed.code, failed.error["code"]) == (3, "not_found")
+    assert "does not exist" in failed.error["message"]
+    assert (ccs.launches(), ccs.recorded()) == ([], [])

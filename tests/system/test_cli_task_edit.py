@@ -97,7 +97,7 @@ def test_a_bad_edit_can_be_mended_or_given_up(ccs, editor):
         terminal.answer(answer)
         assert terminal.end() == (0 if answer == "y" else 1)
         assert [one["name"] for one in ccs.saved("tasks")] == [name]
-        kept = re.findall(r"kept in (\S+)", terminal.shown)
+        kept = re.findall(r"kept in\s+(\S+)", terminal.shown)
         assert len(kept) == (answer == "n")
         for path in map(Path, kept):
             assert json.loads(path.read_text())["name"] == "u"
@@ -119,8 +119,17 @@ def test_without_an_editor_it_says_which_variable(ccs):
     task = ccs.task("x")
     assert ccs("tasks", "edit", task, EDITOR="/no/such/editor").code == 8
     assert ccs("tasks", "edit", task, EDITOR="'").code == 2
-    bare = ccs("tasks", "edit", task, PATH="/nowhere")
-    assert (bare.code, "EDITOR=" in bare.error["hint"]) == (8, True)
+    screen = Terminal(ccs, "tasks", "edit", task, PATH="/nowhere")
+    assert screen.end() == 8
+    assert "EDITOR=" in screen.shown
+
+
+def test_an_editor_that_nobody_named_is_not_started_where_nobody_could_use_it(ccs):
+    task = ccs.task("x")
+    bare = ccs("tasks", "edit", task)
+    assert (bare.code, "EDITOR=" in bare.error["hint"]) == (2, True)
+    screen = Terminal(ccs, "--no-input", "settings", "edit")
+    assert (screen.end(), "no terminal to edit on" in screen.shown) == (2, True)
 
 
 def test_a_copy_of_a_task_is_disabled(ccs):

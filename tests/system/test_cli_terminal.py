@@ -89,13 +89,13 @@ def test_no_input_refuses_what_would_have_to_be_asked(ccs):
 
 def test_every_topic_fits_a_small_terminal_and_help_names_it(ccs, inside):
     about = inside(ccs, "help", "help").out
-    for topic in ("schedules", "usage", "profiles", "exit-codes", "environment", "files"):
+    for topic in TOPICS:
         said = inside(ccs, "help", topic).out
         assert said.splitlines()[0].isupper()
         assert max(map(len, said.splitlines())) <= 80
         assert topic in about
     assert sorted(TOPICS) == sorted(
-        ["schedules", "usage", "profiles", "exit-codes", "environment", "files"]
+        ["schedules", "usage", "profiles", "exit-codes", "environment", "files", "contrib"]
     )
 
 
@@ -123,14 +123,14 @@ def test_a_misspelt_name_is_guessed(ccs, inside):
         assert f"did you mean {name}?" in refused.error["hint"]
     assert "did you mean" not in inside(ccs, "tasks", "get", "zzz").err
     for words, meant in (
-        (("taks", "list"), "'tasks'"),
-        (("tasks", "lits"), "'list'"),
-        (("tasks", "list", "--ouput", "json"), "'--output'"),
-        (("tasks", "list", "--no-inptu"), "'--no-input'"),
+        (("taks", "list"), "did you mean tasks?"),
+        (("tasks", "lits"), "did you mean list?"),
+        (("tasks", "list", "--ouput", "json"), "did you mean --output?"),
+        (("tasks", "list", "--no-inptu"), "did you mean --no-input?"),
     ):
         refused = inside(ccs, *words)
         assert refused.code == 2
-        assert meant in refused.err.replace("Did you mean --output", "'--output'"), words
+        assert meant in refused.err, words
 
 
 # Widths ---------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_a_piped_table_is_not_cut(monkeypatch):
 def test_what_is_cut_fits_and_what_fits_is_not_cut(text, most):
     line = terminal.cut(text, most)
     assert terminal.width(line) <= max(most, 1)
-    whole = output._line(text)
+    whole = output.one_line(text)
     if terminal.width(whole) <= most and len(whole) <= most:
         assert line == whole
 

@@ -42,7 +42,8 @@ HOSTILE = [
 def filled(tmp_path_factory, shared):
     """A store with one of each, in files that somebody wrote by hand."""
     program = type(shared)(tmp_path_factory.mktemp("tab"))
-    program.settings()
+    channel = {"name": "phone", "kind": "ntfy", "url": "http://127.0.0.1:9/t"}
+    program.settings(notifications={"channels": [channel]})
     program.store.chmod(0o700)
     run = {"id": "3f2a1111-0000-4000-8000-000000000000", "task_name": "deps", "status": "failed"}
     program.save("tasks", {"id": str(uuid.uuid4()), "name": "deps", "enabled": False})
@@ -109,6 +110,13 @@ CASES = [
     (["cli", "-v", "tasks", "update", "deps", "--job", ""], "nightly"),
     (["uninst"], "uninstall"),
     (["runs", "rest"], "restart"),
+    (["settings", "set", "runs_"], "runs_kept"),
+    (["settings", "unset", "mock_mode", "cl"], "claude_path"),
+    (["notify", "remove", ""], "phone"),
+    (["notify", "on", "fail"], "failure"),
+    (["notify", "on", "failure", "p"], "phone"),
+    (["help", "exit"], "exit-codes"),
+    (["help", "tasks", "dup"], "duplicate"),
     (["tasks", "create", "--prompt-t"], "--prompt-type"),
     (["tasks", "list", "--output", "jsonl"], "jsonl"),
 ]
@@ -270,11 +278,8 @@ def test_whatever_takes_a_record_is_completed_to_its_names():
     """An argument of a new name has to be put into one of these two sets."""
     from ccs.cli import complete
 
-    free = {
-        *("account", "command", "event", "expression", "key", "keys"),
-        *("kind", "name", "names", "shell", "value", "words"),
-    }
-    known = {*complete._NAMED, *complete._FILES, *complete._DIRECTORIES}
+    free = {"account", "command", "expression", "kind", "name", "shell", "value"}
+    known = {*complete._NAMED, *complete._KNOWN, *complete._FILES, *complete._DIRECTORIES}
     for path, command in commands():
         for param in command.params:
             if isinstance(param, click.Argument) and not isinstance(param.type, click.Choice):

@@ -66,7 +66,7 @@ def _change(entry: Entry, machine: Machine, edit: Callable[[bytes], bytes]) -> N
 
 
 def warnings(entry: Entry, machine: Machine) -> list[str]:
-    if has_daemon():
+    if has_daemon(machine):
         return []
     return [
         "no cron daemon runs, so nothing will call it: start it (service cron start, or"
@@ -74,8 +74,9 @@ def warnings(entry: Entry, machine: Machine) -> list[str]:
     ]
 
 
-def has_daemon() -> bool:
-    """Whether one is seen. macOS starts its own when a crontab appears."""
+def has_daemon(machine: Machine) -> bool:
+    """Whether one is seen. macOS starts its own when a crontab appears; of systemd-cron, which
+    makes timers of crontabs, nothing runs by itself."""
     if sys.platform == "darwin":
         return True
     import psutil
@@ -84,7 +85,15 @@ def has_daemon() -> bool:
         name, words = process.info["name"] or "", process.info["cmdline"] or []
         if name in _DAEMONS or (name == "busybox" and "crond" in words[:2]):
             return True
-    return False
+    return _is_systemd_cron(machine)
+
+
+def _is_systemd_cron(machine: Machine) -> bool:
+    """No other cron has a target of that name."""
+    return bool(
+        machine.program("systemctl")
+        and machine.call("systemctl", "--system", "is-active", "cron.target").code == 0
+    )
 
 
 def read(machine: Machine) -> bytes:

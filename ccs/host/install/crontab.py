@@ -22,12 +22,14 @@ from ccs.host.install.entry import Entry, calls_tick
 # Debian's cron takes 998 bytes after the five fields, cronie and macOS about as much.
 LONGEST = 998
 REPLACED = b"# replaced by ccs install: "
+_SILENT = b" >/dev/null 2>&1"
+_END = b" tick --backend cron" + _SILENT
 _MARK = re.compile(rb"# (BEGIN|END) ccs ([0-9a-f]{8})\b")
 
 
 def block(entry: Entry) -> bytes:
     """Raises InvalidInput when cron would cut the line."""
-    command = b"%b >/dev/null 2>&1" % os.fsencode(_line(entry))
+    command = os.fsencode(_line(entry)) + _SILENT
     if len(command) > LONGEST:
         raise InvalidInput(
             f"the line would have {len(command)} characters, of which cron takes {LONGEST}; the"
@@ -62,15 +64,27 @@ def with_block(table: bytes, entry: Entry) -> bytes:
     own = _own(lines, entry)
     if lines and not lines[-1].endswith(b"\n"):
         lines[-1] += b"\n"
-    lines[own] = [block(entry)]
+    lines[own] = [block(entry), *_strangers(lines[own], entry)]
     return b"".join(lines)
 
 
 def without_block(table: bytes, entry: Entry) -> bytes:
     """Raises Conflict."""
     lines = list(_lines(table))
-    del lines[_own(lines, entry)]
+    own = _own(lines, entry)
+    lines[own] = _strangers(lines[own], entry)
     return b"".join(lines)
+
+
+def _strangers(own: list[bytes], entry: Entry) -> list[bytes]:
+    """What somebody wrote between our two markers."""
+
+    def is_ours(line: bytes) -> bool:
+        if _MARK.match(line) or line.rstrip().endswith(_END):
+            return True
+        return calls_tick(line) and entry.serves(line)
+
+    return [line for line in own if not is_ours(line)]
 
 
 def without_handmade(table: bytes, entry: Entry) -> bytes:

@@ -18,9 +18,10 @@ from ccs.host.program import scheduled
 
 _DEFAULT_STORE = ".claude-scheduler"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-# `ccs tick`, "/a b/ccs" tick, -m ccs tick, /lib/ccs/__main__.py tick, claude-code-scheduler tick
+# `ccs tick`, "/a b/ccs" tick, -m ccs tick, /lib/ccs/__main__.py tick, and by the long name with
+# `cli` or options in between.
 _TICK = re.compile(
-    rb"""(?:^|[\s/\\"'>])(?:ccs(?:[/\\]__main__\.py)?|claude-code-scheduler)(?:\.exe)?["']?\s+["']?tick\b"""
+    rb"""(?:^|[\s/\\"'>])(?:ccs(?:[/\\]__main__\.py)?|claude-code-scheduler)(?:\.exe)?["']?(?:\s+(?:cli|-\S+))*\s+["']?tick\b"""
 )
 _STORE = re.compile(rb"""\bCCS_HOME=("[^"\n]*"|'[^'\n]*'|[^\s"']*)""")
 
