@@ -35,7 +35,7 @@ MOST_STARTS = 5
 
 
 # Of one program that starts several supervisors, so that none of them waits for long.
-_MOST_TOGETHER = 32
+_MOST_TOGETHER = 64
 
 Spawn = Callable[[str, Sequence[str], Mapping[str, str]], None]
 R = TypeVar("R")
@@ -203,13 +203,13 @@ def refusal(task: Task, environment: Mapping[str, str]) -> str | None:
 
 
 def batches(runs: Sequence[R]) -> Iterator[Sequence[R]]:
-    """Each twice as large as the one before: the first starts at once, and of many few wait for
-    a program to be loaded that loads as slowly for one as for all of them.
+    """Each four times as large as the one before: the first starts at once, and of many few wait
+    for a program to be loaded that loads as slowly for one as for all of them.
     """
     at, size = 0, 1
     while at < len(runs):
         yield runs[at : at + size]
-        at, size = at + size, min(2 * size, _MOST_TOGETHER)
+        at, size = at + size, min(4 * size, _MOST_TOGETHER)
 
 
 def spawn_supervisors(home: str, run_ids: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -246,10 +246,13 @@ def one_run(bench: Bench) -> list[Row]:
     place.mkdir()
     client = _no_client(place)
     store = stores.make(place / "store", 10, 200, due=1, client=client)
-    spent = []
+    runs, spent = Path(store.home.collection("runs")), []
+    standing = runs.read_bytes()
     for _ in range(max(bench.rounds // 3, 3)):
+        runs.write_bytes(standing)  # else the slot is known, and nothing is launched
         stores.fire(store, 1)
         spent.append(_cpu_of_a_run(bench, store))
+        assert len(store.runs.all()) == 201
     real = shutil.which("claude")
     rows = [Row("ccs's own CPU for one run", 1000 * median(spent), "ms")]
     if real:
