@@ -6,13 +6,13 @@ Made to fit eighty columns or what the terminal has; where there is only ASCII t
 from __future__ import annotations
 
 import codecs
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from ccs.cli import terminal
 from ccs.cli.output import Record
 from ccs.text import shorten
 from ccs.usage.windows import GUESSES
@@ -32,7 +32,7 @@ class Gauges:
 
     def __init__(self, now: datetime, width: int = 0, encoding: str = "") -> None:
         self.now = now
-        self._width = width or shutil.get_terminal_size().columns
+        self._width = width or terminal.columns()
         self._cells = ("█", "░") if _is_utf8(encoding or sys.stdout.encoding) else ("#", "-")
 
     def account(self, view: Record) -> Iterator[str]:

@@ -87,10 +87,22 @@ EPILOG = (
 )
 
 
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_WIDEST = 100
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": _WIDEST}
 
 
 class LazyGroup(click.Group):
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        # As click would, which imports shutil for it.
+        extra.setdefault("terminal_width", max(min(terminal.columns(), _WIDEST) - 2, 50))
+        return super().make_context(info_name, args, parent, **extra)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

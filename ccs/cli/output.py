@@ -152,9 +152,7 @@ def is_narrow() -> bool:
     """Whether it is a terminal on which a list has to make do with less."""
     if not sys.stdout.isatty():
         return False
-    import shutil
-
-    return shutil.get_terminal_size().columns < _ROOMY
+    return terminal.columns() < _ROOMY
 
 
 def table(records: Sequence[Record], columns: Sequence[Column]) -> str:
@@ -170,9 +168,7 @@ def _laid_out(rows: list[list[str]], heads: list[str]) -> str:
     columns = [list(cells) for cells in zip(heads, *rows, strict=True)]
     widths = [_Widths(cells) for cells in columns]
     if sys.stdout.isatty():
-        import shutil  # for no JSON
-
-        _fit(columns, widths, shutil.get_terminal_size().columns)
+        _fit(columns, widths, terminal.columns())
     colored = terminal.has_color(sys.stdout)
     padded = [
         _padded(cells, known, colored and head == "STATUS")

@@ -127,9 +127,7 @@ class _Live:
                 self._progress.feed(event)
         elapsed = now - (run.start_time or run.scheduled_time)
         # A full line would wrap, and only its end would be cleared.
-        import shutil
-
-        text = self._progress.line(elapsed, shutil.get_terminal_size().columns - 1)
+        text = self._progress.line(elapsed, terminal.columns() - 1)
         if text != self._drawn:
             click.echo(_CLEAR_LINE + text, nl=False, err=True)
         self._drawn = text

@@ -60,6 +60,17 @@ def _columns(letter: str) -> int:
     return 2 if east_asian_width(letter) in "WF" else 1
 
 
+def columns() -> int:
+    """How wide the terminal is, told as shutil does, which loads compressors first."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 80  # closed, or no terminal
+
+
 def cut(text: str, most: int) -> str:
     """On one line of at most so many columns, the cut marked with an ellipsis."""
     line = shorten(text, most)
@@ -77,9 +88,7 @@ def wrapped(line: str, stream: TextIO, indent: str = "  ") -> str:
     """
     if not stream.isatty():
         return line
-    import shutil
-
-    most = shutil.get_terminal_size().columns
+    most = columns()
     if width(line) <= most:
         return line
     beginning = line[: len(line) - len(line.lstrip(" "))]
