@@ -22,10 +22,12 @@ def main() -> None:
         _tick(words[2] if words[1:] else None)
     elif words in (["--version"], ["-V"]) and sys.stdout is not None:
         sys.stdout.write(f"ccs, version {__version__}\n")  # as the commands would
-    elif words[:1] == ["supervise"] and words[1:2] and words[2:] == ["--in-session"]:
+    elif words[:1] == ["supervise"] and words[2:] == ["--in-session"]:
         _supervise([words[1]], in_session=True)
-    elif words[:1] == ["supervise"] and words[1:] and not any(w[:1] == "-" for w in words[1:]):
-        _supervise(words[1:], in_session=False)
+    elif words[:1] == ["supervise"] and len(words) == 2 and not words[1].startswith("-"):
+        _supervise([words[1]], in_session=False)
+    elif words == ["supervise"] and "CCS_RUN_IDS" in os.environ:
+        _supervise(os.environ.pop("CCS_RUN_IDS").split(), in_session=False)
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])
     elif words[:1] == ["sight"] and len(words) == 2:

@@ -213,9 +213,12 @@ def batches(runs: Sequence[R]) -> Iterator[Sequence[R]]:
 
 
 def spawn_supervisors(home: str, run_ids: Sequence[str], environment: Mapping[str, str]) -> None:
-    together = [run_ids] if hasattr(os, "fork") else [[one] for one in run_ids]
-    for some in together:
-        start_ccs(home, ["supervise", *some], environment)
+    if len(run_ids) > 1 and hasattr(os, "fork"):
+        # Not in the arguments: whoever ends one run by `pkill -f ID` would end them all.
+        start_ccs(home, ["supervise"], {**environment, program.RUN_IDS: " ".join(run_ids)})
+        return
+    for run_id in run_ids:
+        start_ccs(home, ["supervise", run_id], environment)
 
 
 def start_ccs(home: str, words: list[str], environment: Mapping[str, str]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import ccs
 
+# For a program that is to start several supervisors, which each begin without it: their run ids.
+RUN_IDS = "CCS_RUN_IDS"
 # What a command loads that was installed with it.
 _PACKAGES = ("ccs", "click", "croniter", "dateutil", "pydantic", "pydantic_core")
 

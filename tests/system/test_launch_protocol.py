@@ -59,6 +59,9 @@ def test_what_is_due_at_once_gets_supervisors_that_live_and_die_each_by_itself(c
     pids = [supervisor(ccs, run_id) for run_id in runs]
     assert len(set(pids)) == len(names)
     assert [os.getsid(pid) for pid in pids] == pids
+    for mine, pid in zip(runs, pids, strict=True):
+        words = Path(f"/proc/{pid}/cmdline").read_text()
+        assert not [one for one in runs if one != mine and one in words], "pkill -f would end both"
     os.kill(pids[1], signal.SIGKILL)
     ccs.until(lambda: ccs("tick") and ccs.run(runs[1])["status"] == "lost")
     others = [run_id for run_id in runs if run_id != runs[1]]
