@@ -8,6 +8,7 @@ import plistlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -289,7 +290,7 @@ class TestOneEntry:
         printed = quick.root / "printed"
         with printed.open("wb") as file:
             subprocess.run(
-                [quick.program, "install", "--print", "--backend", "cron"],
+                [sys.executable, "-m", "ccs", "install", "--print", "--backend", "cron"],
                 env=quick.env, stdout=file, check=True,
             )  # fmt: skip
         assert install().code == 0
