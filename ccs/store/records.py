@@ -158,11 +158,17 @@ class Records:
         for place, entry in zip(content.places, content.entries, strict=False):
             if id(entry) in following:
                 new = following[id(entry)]
-                texts[place] = None if new is None else sealed.text(new)
-        left = [one for one in texts if one is not None] + [sealed.text(one) for one in added]
+                texts[place] = None if new is None else self._text(new)
+        left = [one for one in texts if one is not None] + [self._text(one) for one in added]
         if not left:
             return self.replace(content, encode({"format": FORMAT, self.name: []}))
         return self.replace(content, sealed.seal(self.name, left))
+
+    def _text(self, record: Record) -> bytes:
+        """Raises BrokenStore for one that could not be read again, and all the others with it."""
+        text = sealed.text(record)
+        parse(b"".join((b"{", text, b"}")), f"a record for {self.path}")
+        return text
 
     def put(self, content: Content, records: Sequence[Record]) -> atomic.Stamp:
         """Adds records, or puts them in the place of those with their ids."""

@@ -25,6 +25,7 @@ from ccs.errors import BrokenStore
 from ccs.store import atomic
 from ccs.store.home import make_directory, open_file
 from ccs.store.lock import Lock
+from ccs.store.records import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,9 +207,9 @@ class RunDir:
     def _json(self, name: str) -> Record | None:
         found = atomic.read(self._file(name))
         try:
-            record = json.loads(found[0]) if found else None
-        except (ValueError, RecursionError):
-            return None  # not written whole: as if it had not been written
+            record = parse(found[0], name) if found else None
+        except BrokenStore:
+            return None  # not written whole, or nothing that a record could take up
         return record if isinstance(record, dict) else None
 
 

@@ -179,7 +179,7 @@ def test_a_tick_among_damaged_files_ends_in_order(kept, tmp_path, name, damage):
     launched: list[str] = []
     store = Store(Home(str(place)))
     try:
-        tick(store, datetime.now(UTC), {}, None, lambda home, run, env: launched.append(run))
+        tick(store, datetime.now(UTC), {}, None, lambda home, runs, env: launched.extend(runs))
     except CcsError:
         assert not launched, "it launched, and could not go on"
     assert len(launched) == len(set(launched))

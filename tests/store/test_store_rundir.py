@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from store_records import an_id, python
@@ -160,6 +161,15 @@ def test_an_outcome_is_read_as_written_and_can_be_rewritten(rundir, marked):
     assert rundir.outcome() == {"status": "failed"}
     assert os.stat(file(rundir, "outcome.json")).st_mode & 0o777 == 0o600
     assert not os.path.exists(file(rundir, "reserve"))
+
+
+@pytest.mark.parametrize(
+    "odd", ['"\\ud800": 1', '"turns": NaN', '"turns": 1e999', '"turns": 1, "turns": 2']
+)
+def test_an_outcome_that_no_file_of_records_could_take_up_is_none(rundir, odd):
+    Path(file(rundir, "outcome.json")).write_text(f'{{"status": "success", {odd}}}')
+    os.chmod(file(rundir, "outcome.json"), 0o600)
+    assert rundir.outcome() is None
 
 
 def test_an_outcome_larger_than_the_reserve_is_written_whole(rundir):

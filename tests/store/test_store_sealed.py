@@ -101,6 +101,17 @@ def test_what_was_spoilt_in_a_record_nobody_asked_for_is_still_refused(tmp_path,
     assert path.read_text() == torn
 
 
+@pytest.mark.parametrize("odd", [{"\ud800": 1}, {"usage": {"\udfff": 1}}])
+def test_a_record_that_could_not_be_read_again_is_not_written(tmp_path, odd):
+    file = runs_in(tmp_path)
+    keep(file, record(1), record(2))
+    before = atomic.read(file.path)
+    content = file.read_some(sealed.mentioning("id-1"))
+    with pytest.raises(BrokenStore):
+        file.change(content, [(content.records[0], {**content.records[0], **odd})])
+    assert atomic.read(file.path) == before
+
+
 def test_other_keys_of_the_file_and_entries_that_are_no_records_survive(tmp_path):
     path = tmp_path / "runs.json"
     path.write_text(json.dumps({"format": 1, "by": "me", "runs": [7, record(1), record(2)]}))
