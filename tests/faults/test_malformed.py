@@ -69,7 +69,7 @@ def damaged(raw: bytes, damage: tuple[str, int, int]) -> bytes:
         return raw[:at] + bytes([what % 256]) + raw[at + 1 :]
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw[:at]
     places = list(_places(document))
     if not places:
