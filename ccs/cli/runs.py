@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shlex
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
 from ccs.cli import again, attach, keep, output, params, rundiff, runlog, terminal
 from ccs.cli.output import Column, Output, Record
 from ccs.errors import EXIT_RUN_FAILED, CcsError, InvalidInput
+
+if TYPE_CHECKING:
+    from ccs.report.runlist import Wanted
+    from ccs.store.store import Store
 
 
 def _took(run: Record) -> str:
@@ -98,19 +103,8 @@ def list_(
     )
     listed.runs_read(store)
 
-    def found(most: int) -> tuple[list[Record], CcsError | None]:
-        """And what kept it from finding the others."""
-        trust = runlist.Trust(store)
-        shown: list[Record] = []
-        try:
-            for run in islice(runlist.chosen(store, wanted), most):
-                shown.append(trust.record(run))
-        except CcsError as fault:
-            return shown, fault
-        return shown, None
-
     if not watch:
-        shown, fault = found(limit)
+        shown, fault = _found(store, wanted, limit)
         if shown or fault is None:
             out.records("runs", shown, _columns())
         if fault is not None:
@@ -119,9 +113,24 @@ def list_(
     from ccs.cli.redraw import redraw
 
     def frame(height: int) -> str:  # two lines are the table's head, one stays free
-        return output.table(found(min(limit, max(0, height - 3)))[0], _columns())
+        most = min(limit, max(0, height - 3))
+        return output.table(_found(store, wanted, most)[0], _columns())
 
     redraw(frame, params.clock())
+
+
+def _found(store: Store, wanted: Wanted, most: int) -> tuple[list[Record], CcsError | None]:
+    """And what kept it from finding the others."""
+    from ccs.report import runlist
+
+    trust = runlist.Trust(store)
+    shown: list[Record] = []
+    try:
+        for run in islice(runlist.chosen(store, wanted), most):
+            shown.append(trust.record(run))
+    except CcsError as fault:
+        return shown, fault
+    return shown, None
 
 
 @runs.command()
