@@ -61,11 +61,10 @@ def _record(
         asked = as_it_ran(home, run_id)
         again = _again(home, run, asked, now) if goes_on else None
         content.want(_concerning(run))
-        standing = list(content.records)
-        if again is not None:
-            content.add(again)
-        else:
+        if again is None:
             breaker.trip(home, run, content.records, now)
+        elif all(one["id"] != again["id"] for one in content.records):
+            content.add(again)  # else it was recorded before, and may have run
         following: list[Record] = []
         if run.get("job_run"):
             from ccs.engine import steps  # the models come in only now, and only for a job
@@ -73,8 +72,8 @@ def _record(
             following = steps.following(home, run, content, now)
         told = _last_word(run, content.records)
         owe.ended(home, told, asked, again, now)  # before the record: see there
-        fresh = {one["id"]: one for one in (run, again, *following) if one is not None}
-        instead = [(one, fresh.pop(one["id"])) for one in standing if one["id"] in fresh]
+        fresh = {one["id"]: one for one in (run, *following)}
+        instead = [(one, fresh.pop(one["id"])) for one in content.records if one["id"] in fresh]
         runs.change(content, instead, [*fresh.values()])
     return [one["id"] for one in following if one["status"] == "upcoming"]
 

@@ -59,6 +59,7 @@ class Content:
         self.places: list[int] = []
 
     def add(self, record: Record) -> None:
+        """One more, which the next `Records.change` writes as well."""
         self.entries.append(record)
         self.records.append(record)
 
@@ -159,7 +160,9 @@ class Records:
             if id(entry) in following:
                 new = following[id(entry)]
                 texts[place] = None if new is None else self._text(new)
-        left = [one for one in texts if one is not None] + [self._text(one) for one in added]
+        more = [following.get(id(one), one) for one in content.entries[len(content.places) :]]
+        texts += [self._text(one) for one in (*more, *added) if one is not None]
+        left = [one for one in texts if one is not None]
         if not left:
             return self.replace(content, encode({"format": FORMAT, self.name: []}))
         return self.replace(content, sealed.seal(self.name, left))

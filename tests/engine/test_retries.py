@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from histories import at, job, task, uid
@@ -79,6 +81,29 @@ class TestRetries:
         for minute in range(times):
             night.tick(at("20 10:16") + timedelta(seconds=20 * minute))
         assert [one.trigger for one in night.runs] == ["schedule", "retry"]
+
+    @pytest.mark.parametrize("ours", [False, True])
+    def test_whoever_wrote_the_file_it_is_recorded_once(self, night, ours):
+        night.store.tasks.put(task(1, ONCE, retry=TWICE))
+        [run_id] = night.tick("20 10:15").launched
+        assert night.started(run_id)
+        path = Path(night.store.home.collection("runs"))
+        if not ours:
+            path.write_text(json.dumps(json.loads(path.read_text())))
+        night.end(run_id, "failed", "network", message="no answer")
+        assert [one["attempt"] for one in json.loads(path.read_text())["runs"]] == [1, 2]
+
+    @pytest.mark.parametrize("ours", [False, True])
+    def test_made_to_run_again_by_hand_it_is_not_tried_twice(self, night, ours):
+        first, again_ = failed(night, retry={**TWICE, "on": ["network", "crash"]})
+        night.store.runs.put(again_.changed(status="success"))
+        night.store.runs.put(night.store.runs.get(first).changed(status="running"))
+        path = Path(night.store.home.collection("runs"))
+        if not ours:
+            path.write_text(json.dumps(json.loads(path.read_text())))
+        settle.lose(night.store.home, first, "its directory is gone", night.now)
+        assert night.store.runs.read().problems == []
+        assert night.store.runs.get(again_.id).status == "success"
 
     def test_stopped_it_is_not_tried_again(self, night):
         from ccs.engine.runs import ask_to_stop

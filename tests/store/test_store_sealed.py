@@ -125,6 +125,24 @@ def test_other_keys_of_the_file_and_entries_that_are_no_records_survive(tmp_path
     assert found["runs"] == [record(1, turns=5), record(2, turns=5), 7]
 
 
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("instead", [None, record(3, status="cancelled"), record(3, status="new")])
+def test_what_was_added_to_it_in_memory_is_written_once_and_as_it_is_by_then(
+    tmp_path, ours, instead
+):
+    file = runs_in(tmp_path)
+    keep(file, record(1), record(2))
+    if not ours:
+        path = tmp_path / "runs.json"
+        path.write_text(json.dumps(json.loads(path.read_text())))
+    content = file.read_some(sealed.mentioning("id-2"))
+    added = record(3, status="new")
+    content.add(added)
+    file.change(content, [(added, instead)], [record(4)])
+    left = [instead] if instead else []
+    assert file.read().records == [record(1), record(2), *left, record(4)]
+
+
 # The version before ---------------------------------------------------------------
 
 
