@@ -237,7 +237,8 @@ class _Tick:
         """Derived and not fsynced. The stamps are those of the files as this tick read them."""
         runs, jobs = self.store.runs.read(), self.store.jobs.read()
         unfinished = [run for run in runs.records if run.unfinished]
-        wakes += [run.not_before for run in unfinished if run.not_before]
+        waiting = [run for run in unfinished if run.status == "upcoming"]
+        wakes += [run.not_before for run in waiting if run.not_before]
         tasks = launcher.tasks
         enabled = [task for task in tasks.awake if task.enabled]
         known = {task.id: tasklist.NEVER for task in tasks.awake}
@@ -261,7 +262,7 @@ class _Tick:
         running = [run for run in unfinished if run.status == "running"]
         owners = self._owners(running)
         # What waits for a time is woken by it; what waits for anything else is looked at each time.
-        restless = any(one.status == "upcoming" and one.not_before is None for one in unfinished)
+        restless = any(one.not_before is None for one in waiting)
         restless = restless or _stopped_short(jobs.records, running)
         busy = restless or bool(by_chance or self.expected or self.done.problems)
         accounts = launcher.accounts

@@ -38,6 +38,13 @@ def test_a_run_that_goes_on_leaves_the_ticks_idle(ticks, running, idle):
     assert idle("20 10:30")
 
 
+def test_a_run_that_had_to_wait_for_its_time_leaves_them_idle_too(ticks, running, idle):
+    found = ticks.store.runs.get(running)
+    ticks.store.runs.put(found.changed(not_before=at("20 10:00")))
+    ticks.tick("20 10:02")
+    assert idle("20 10:03")
+
+
 def test_a_launched_run_is_looked_at_until_it_has_begun(ticks, idle):
     ticks.store.tasks.put(task(cron="0 10 * * *", born=at("20 09:00")))
     ticks.tick("20 09:59")
