@@ -22,20 +22,19 @@ def is_elsewhere(look: Callable[[], os.stat_result], path: str) -> bool:
 
 
 def _own_names(path: str, status: os.stat_result) -> int:
+    path = path.removesuffix(".prev")
     directory, name = os.path.split(path)
-    name = name.removesuffix(".prev")
-    with os.scandir(directory) as entries:
-        mine = [
-            one
-            for one in entries
-            if one.name in (name, name + ".prev")
-            or (one.name.startswith(f".{name}.prev.") and one.name.endswith(".tmp"))
-        ]
-        return sum(_is_same(one, status) for one in mine)
+    drafts = [
+        os.path.join(directory, one)
+        for one in os.listdir(directory)
+        if one.startswith(f".{name}.prev.") and one.endswith(".tmp")
+    ]
+    # In the order in which a writer moves them on: one that is moved meanwhile is found again.
+    return sum(_is_same(one, status) for one in (*drafts, path + ".prev", path))
 
 
-def _is_same(entry: os.DirEntry[str], status: os.stat_result) -> bool:
+def _is_same(path: str, status: os.stat_result) -> bool:
     try:
-        return os.path.samestat(entry.stat(follow_symlinks=False), status)
+        return os.path.samestat(os.lstat(path), status)
     except FileNotFoundError:
         return False  # given its place meanwhile, which must not look as if the file were gone

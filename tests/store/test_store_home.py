@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
@@ -119,23 +118,25 @@ def test_a_mending_command_survives_the_shell(tmp_path):
     home.create()
 
 
-@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("listed_before", [False, True])
+@pytest.mark.parametrize("replaced", [False, True])
 def test_a_file_that_is_replaced_while_it_is_looked_at_is_neither_gone_nor_foreign(
-    home, monkeypatch, gone
+    home, monkeypatch, listed_before, replaced
 ):
     """Its writer gives it a second name, and takes the first away while a reader counts them."""
     path, draft = home.file("tasks.json"), home.file(".tasks.json.prev.1.tmp")
     for name in (path, home.file("new")):
         os.close(open_file(name, os.O_CREAT | os.O_WRONLY))
     os.link(path, draft)
-    scandir = os.scandir
+    listdir = os.listdir
 
     def raced(directory):
-        found = list(scandir(directory)) if gone else []
+        found = listdir(directory) if listed_before else []
         if os.path.exists(draft):
             os.replace(draft, path + ".prev")
-            os.replace(home.file("new"), path)
-        return contextlib.nullcontext(found or list(scandir(directory)))
+            if replaced:
+                os.replace(home.file("new"), path)
+        return found or listdir(directory)
 
-    monkeypatch.setattr(os, "scandir", raced)
+    monkeypatch.setattr(os, "listdir", raced)
     os.close(open_file(path, os.O_RDONLY))
