@@ -128,7 +128,8 @@ class _Tick:
             self._launch(launcher, some)
         self._start_scans(launcher)
         self._tidy(launcher)
-        self._write_agenda(launcher, look, self._notify(launcher))
+        starting = reaped.alive.union(self.done.launched)
+        self._write_agenda(launcher, look, self._notify(launcher), starting)
         return self.done
 
     def _record(self, launcher: Launcher, look: Look, alive: set[str]) -> list[Action]:
@@ -233,8 +234,13 @@ class _Tick:
                 notify.start(self.store.home, self.environment, self.now)
         return wakes
 
-    def _write_agenda(self, launcher: Launcher, look: Look, wakes: list[datetime]) -> None:
-        """Derived and not fsynced. The stamps are those of the files as this tick read them."""
+    def _write_agenda(
+        self, launcher: Launcher, look: Look, wakes: list[datetime], starting: set[str]
+    ) -> None:
+        """Derived and not fsynced. The stamps are those of the files as this tick read them.
+
+        `starting`: runs with a supervisor, which may end before it has begun.
+        """
         runs, jobs = self.store.runs.read(), self.store.jobs.read()
         unfinished = [run for run in runs.records if run.unfinished]
         waiting = [run for run in unfinished if run.status == "upcoming"]
@@ -262,7 +268,7 @@ class _Tick:
         running = [run for run in unfinished if run.status == "running"]
         owners = self._owners(running)
         # What waits for a time is woken by it; what waits for anything else is looked at each time.
-        restless = any(one.not_before is None for one in waiting)
+        restless = any(one.not_before is None or one.id in starting for one in waiting)
         restless = restless or _stopped_short(jobs.records, running)
         busy = restless or bool(by_chance or self.expected or self.done.problems)
         accounts = launcher.accounts

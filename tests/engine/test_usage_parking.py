@@ -10,10 +10,11 @@ import pytest
 from histories import at, job, task, uid
 from nights import MINUTE, facts
 
-from ccs import instant
+from ccs import __version__, instant
 from ccs.engine import jobs, settle, tasks, usage
 from ccs.engine import runs as run_verbs
 from ccs.errors import Conflict
+from ccs.store import agenda
 
 ONCE = "15 10 * * *"
 
@@ -46,6 +47,21 @@ class TestParking:
         assert (parked.cwd, parked.account, parked.attempt) == ("/", "default", before.attempt)
         assert (parked.parks, parked.resumed_from) == (1, before.id)
         assert parked.not_before == at("20 12:00") + timedelta(seconds=90)
+
+    def test_let_go_early_it_is_looked_at_until_it_has_begun(self, night, monkeypatch):
+        def idle(moment):
+            monkeypatch.setattr(agenda.time, "time", lambda: at(moment).timestamp())
+            return agenda.idle(night.store.home.path, __version__)
+
+        parked = limited(night)
+        night.tick("20 10:16")
+        usage.clear(night.store, "default", at("20 10:29"))
+        for minute in (30, 31):  # the first supervisor ends before it can begin
+            assert night.tick(f"20 10:{minute}").launched == [parked.id]
+            assert not idle(f"20 10:{minute + 1}")
+        assert night.started(parked.id)
+        night.tick("20 10:32")
+        assert idle("20 10:33")
 
     @pytest.mark.parametrize("times", [1, 2, 3])
     def test_killed_before_it_could_be_told_it_is_parked_once(self, night, times):
