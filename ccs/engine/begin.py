@@ -10,7 +10,7 @@ import os
 
 from ccs import instant
 from ccs.engine import owe
-from ccs.errors import CcsError, LockTimeout
+from ccs.errors import CcsError
 from ccs.host import process
 from ccs.schedule.admission import held_reason
 from ccs.store import atomic, sealed
@@ -56,10 +56,9 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
                 return False
             if not rundir.mark_started(process.identity(os.getpid())):
                 return False
-        except LockTimeout:
-            return False
         except (CcsError, OSError):
-            # No room for mark and outcome: not started, so that nothing gets lost.
+            # Others are at the store for long, as when hundreds begin at once; or no room for mark
+            # and outcome: not started, so that nothing gets lost.
             rundir.forget_starts()
             return False
         run.update(status="running", start_time=instant.text(now), held_reason=None)

@@ -12,8 +12,8 @@ import pytest
 from histories import at, job, run, task, uid
 
 from ccs import instant
-from ccs.engine import jobs, runs, settle
-from ccs.engine.launch import Launcher
+from ccs.engine import begin, jobs, runs, settle
+from ccs.engine.launch import MOST_STARTS, Launcher
 from ccs.engine.look import Look
 from ccs.engine.tick import tick
 from ccs.errors import Conflict, InvalidInput
@@ -360,3 +360,16 @@ def test_a_task_changed_under_a_ticks_hands_is_for_the_next_one_and_no_fault(
         assert done is None or (done.launched, done.problems) == ([], [])
     (run_id,) = ticks.tick("20 10:02").launched
     assert store.runs.get(run_id).task_id == uid(1)
+
+
+def test_while_others_are_at_the_store_no_start_counts_against_a_run(night, monkeypatch):
+    """A hundred that begin at once may have to wait for longer than a supervisor waits."""
+    night.store.tasks.put(task(cron="0 10 * * *", born=at("20 09:00")))
+    with monkeypatch.context() as patch:
+        patch.setattr(begin, "STORE_TIMEOUT", 0.0)
+        for minute in range(MOST_STARTS + 1):
+            (run_id,) = night.tick(at("20 10:00") + timedelta(minutes=minute)).launched
+            with night.store.locked():
+                assert not night.started(run_id)
+    assert night.tick("20 10:30").launched == [run_id]
+    assert night.started(run_id)
