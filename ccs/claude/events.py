@@ -27,6 +27,8 @@ _WORDS = ("subtype", "terminal_reason", "api_error", "api_error_type", "startup_
 _RETRY_COUNTS = ("attempt", "max_retries", "retry_delay_ms", "error_status")
 _WRAPS_UP = "Approaching your 5-hour usage limit"
 _KEPT = 20
+# In levels: the files of the store are read to a certain depth only.
+_DENIAL_DEPTH = 20
 _DENIAL_BYTES = 2000
 _OPEN_MESSAGES = 64
 
@@ -268,11 +270,19 @@ def _result_facts(event: Event) -> Event:
 
 
 def _clipped(value: object) -> object:
-    """A copy of `value`, or as much of its JSON as a record should hold."""
+    """A copy of `value`; of one that is too long or too deep for a record, a part of its JSON."""
     try:
         raw = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-        if len(raw) <= _DENIAL_BYTES:
+        if len(raw) <= _DENIAL_BYTES and not _is_deep(value):
             return json.loads(raw)
     except (TypeError, ValueError, RecursionError):
         return None
     return raw[:_DENIAL_BYTES].decode("utf-8", "ignore") + "…"
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_DENIAL_DEPTH):
+        inside = [list(one.values()) if isinstance(one, dict) else one for one in level]
+        level = [one for each in inside if isinstance(each, list) for one in each]
+    return bool(level)

@@ -192,6 +192,21 @@ def test_a_large_denied_input_is_cut() -> None:
     assert kept["tool_input"].endswith("é…")
 
 
+@pytest.mark.parametrize("shown", [None, 7, "x", [], {}, {"a": [{"b": [1]}]}])
+def test_a_small_denied_input_is_kept_as_it_is(shown: object) -> None:
+    denial = {"tool_name": "Write", "tool_input": shown}
+    [kept] = folded({"type": "result", "permission_denials": [denial]}).permission_denials
+    assert kept["tool_input"] == shown
+
+
+@pytest.mark.parametrize("levels", [60, 900])
+def test_a_denied_input_that_is_deep_is_told_as_a_text(levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    denial = {"tool_name": "Write", "tool_input": json.loads(deep)}
+    [kept] = folded({"type": "result", "permission_denials": [denial]}).permission_denials
+    assert kept["tool_input"] == deep + "…"
+
+
 def test_a_stream_stays_small_whatever_it_holds() -> None:
     seen = Stream()
     long = "x" * 100_000

@@ -373,3 +373,16 @@ def test_while_others_are_at_the_store_no_start_counts_against_a_run(night, monk
                 assert not night.started(run_id)
     assert night.tick("20 10:30").launched == [run_id]
     assert night.started(run_id)
+
+
+@pytest.mark.parametrize("levels", [53, 55, 57, 60])
+def test_a_run_that_was_denied_what_is_deeply_nested_ends_and_hides_no_other(store, ticks, levels):
+    store.tasks.put(task(1))
+    (run_id,) = ticks.tick("20 10:15").launched
+    ticks.begin(run_id)
+    denial = {"tool_name": "Write", "tool_input": json.loads("[" * levels + "]" * levels)}
+    end = {"type": "result", "subtype": "success", "is_error": False, "num_turns": 1}
+    Path(store.home.stream(run_id)).write_text(json.dumps({**end, "permission_denials": [denial]}))
+    ticks.release(run_id)
+    ticks.tick("20 10:16")
+    assert store.runs.get(run_id).reason == "denied"
