@@ -153,6 +153,8 @@ class Records:
         """
         following = {id(old): new for old, new in instead}
         if content.texts is None:
+            for one in filter(None, (*following.values(), *added)):
+                self._text(one)
             records = [following.get(id(one), one) for one in content.records]
             return self.write(content, [one for one in records if one is not None] + [*added])
         texts: list[bytes | None] = [*content.texts]
@@ -170,7 +172,7 @@ class Records:
     def _text(self, record: Record) -> bytes:
         """Raises BrokenStore for one that could not be read again, and all the others with it."""
         text = sealed.text(record)
-        parse(b"".join((b"{", text, b"}")), f"a record for {self.path}")
+        parse_record(b"".join((b"{", text, b"}")), f"a record for {self.path}")
         return text
 
     def put(self, content: Content, records: Sequence[Record]) -> atomic.Stamp:
@@ -206,11 +208,16 @@ def encode(document: Any) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False).encode() + b"\n"
 
 
-def parse(raw: bytes, path: str) -> Any:
+def parse_record(raw: bytes, path: str) -> Any:
+    """What is to stand in a file of records. Raises BrokenStore."""
+    return parse(raw, path, _DEEPEST - 2)
+
+
+def parse(raw: bytes, path: str, deepest: int = _DEEPEST) -> Any:
     """Raises BrokenStore that names the line."""
     try:
         document = decoder().decode(raw.decode("utf-8"))
-        if not _too_deep(document):
+        if not _too_deep(document, deepest):
             return document
         where = "nested too deeply"
     except json.JSONDecodeError as error:
@@ -294,10 +301,10 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> Record:
     return record
 
 
-def _too_deep(document: Any) -> bool:
+def _too_deep(document: Any, deepest: int) -> bool:
     """The parser and the models each take another depth; within this one all of them agree."""
     level: list[Any] = [[document]]
-    for _ in range(_DEEPEST):
+    for _ in range(deepest):
         inside = (one.values() if isinstance(one, dict) else one for one in level)
         level = [value for values in inside for value in values if type(value) in _CONTAINERS]
         if not level:

@@ -25,7 +25,7 @@ from ccs.errors import BrokenStore
 from ccs.store import atomic
 from ccs.store.home import make_directory, open_file
 from ccs.store.lock import Lock
-from ccs.store.records import parse
+from ccs.store.records import parse_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class RunDir:
     def _json(self, name: str) -> Record | None:
         found = atomic.read(self._file(name))
         try:
-            record = parse(found[0], name) if found else None
+            record = parse_record(found[0], name) if found else None
         except BrokenStore:
             return None  # not written whole, or nothing that a record could take up
         return record if isinstance(record, dict) else None

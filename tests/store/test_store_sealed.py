@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -36,6 +37,12 @@ def keep(file: Records, *records: dict[str, Any]) -> None:
 
 def record(number: int, **fields: Any) -> dict[str, Any]:
     return {"id": f"id-{number}", **fields}
+
+
+def reformat(place: Path) -> None:
+    """As another program lays it out."""
+    path = place / "runs.json"
+    path.write_text(json.dumps(json.loads(path.read_text())))
 
 
 def ids(content: Any) -> list[str]:
@@ -101,10 +108,28 @@ def test_what_was_spoilt_in_a_record_nobody_asked_for_is_still_refused(tmp_path,
     assert path.read_text() == torn
 
 
+@pytest.mark.parametrize("depth", range(50, 70))
+@pytest.mark.parametrize("ours", [False, True])
+def test_however_deep_a_record_is_it_is_refused_or_can_be_read_again(tmp_path, depth, ours):
+    file = runs_in(tmp_path)
+    keep(file, record(1))
+    if not ours:
+        reformat(tmp_path)
+    deep: Any = 1
+    for _ in range(depth):
+        deep = [deep]
+    with contextlib.suppress(BrokenStore):
+        file.change(file.read_some(sealed.mentioning("id-2")), [], [record(2, deep=deep)])
+    assert file.read().records[0] == record(1)
+
+
 @pytest.mark.parametrize("odd", [{"\ud800": 1}, {"usage": {"\udfff": 1}}])
-def test_a_record_that_could_not_be_read_again_is_not_written(tmp_path, odd):
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_record_that_could_not_be_read_again_is_not_written(tmp_path, odd, ours):
     file = runs_in(tmp_path)
     keep(file, record(1), record(2))
+    if not ours:
+        reformat(tmp_path)
     before = atomic.read(file.path)
     content = file.read_some(sealed.mentioning("id-1"))
     with pytest.raises(BrokenStore):
@@ -133,8 +158,7 @@ def test_what_was_added_to_it_in_memory_is_written_once_and_as_it_is_by_then(
     file = runs_in(tmp_path)
     keep(file, record(1), record(2))
     if not ours:
-        path = tmp_path / "runs.json"
-        path.write_text(json.dumps(json.loads(path.read_text())))
+        reformat(tmp_path)
     content = file.read_some(sealed.mentioning("id-2"))
     added = record(3, status="new")
     content.add(added)
