@@ -161,12 +161,15 @@ def _is_as_it_was(path: str, was: os.stat_result) -> bool:
 
 def _sweep_drafts(home: Home, now: datetime) -> None:
     """What killed writers left where no next writer of the same file comes to sweep. One that is
-    being written is younger."""
+    being written is younger; but for a second name of the version before, which is as old as
+    that, and which the next writer sweeps."""
     old = (now - _DRAFT_AGE).timestamp()
     for directory in (home.path, *map(home.file, ("logs", "history", "history/index", "watch"))):
         with suppress(FileNotFoundError), os.scandir(directory) as entries:
             for entry in entries:
                 if not (entry.name.startswith(".") and entry.name.endswith(".tmp")):
+                    continue
+                if ".prev." in entry.name:
                     continue
                 with suppress(FileNotFoundError):
                     if entry.stat(follow_symlinks=False).st_mtime < old:

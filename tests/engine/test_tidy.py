@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -181,6 +181,23 @@ def test_a_tick_starts_it_and_a_simulated_one_does_not(store, logged, started):
     assert started == []
     done = tick.tick(store, NOW, {})
     assert (len(started), done.problems) == (1, [])
+
+
+def test_a_version_that_is_kept_while_it_sweeps_does_not_fail_its_writer(store, monkeypatch):
+    """Its draft is a second name of a file that may be old."""
+    store.tasks.put(task(1))
+    path = store.home.collection("tasks")
+    written = os.stat(path).st_mtime
+    os.utime(path, (written - 3660, written - 3660))
+    link = os.link
+
+    def linked(*words, **more):
+        link(*words, **more)
+        tidy.tidy(store, datetime.fromtimestamp(written, UTC))
+
+    monkeypatch.setattr(os, "link", linked)
+    store.tasks.put(task(2))
+    assert {one.id for one in store.tasks.all()} == {uid(1), uid(2)}
 
 
 def test_drafts_of_killed_writers_go_and_those_of_living_ones_stay(store):
