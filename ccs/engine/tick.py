@@ -17,29 +17,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from ccs import __version__, instant
 from ccs.engine import notify, sight, steps, tidy, watch
 from ccs.engine.launch import Launcher, Spawn, batches
 from ccs.engine.look import Look
 from ccs.engine.reap import reap
+from ccs.engine.rest import Rest
 from ccs.engine.runs import ask_to_stop
 from ccs.engine.spare import spared
 from ccs.errors import BrokenStore
-from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.schedule import FileWatch
 from ccs.redact import redact
 from ccs.schedule import plan
-from ccs.schedule.slots import next_slot
 from ccs.schedule.snapshot import Action
-from ccs.store import agenda, atomic, records, tasklist
+from ccs.store import atomic, records, tasklist
 from ccs.store.collection import Reading
 from ccs.store.lock import Lock
 from ccs.store.store import Store
 from ccs.store.tasklist import Tasks
-from ccs.usage import kinds
 
 
 class Ticked:
@@ -237,75 +234,13 @@ class _Tick:
     def _write_agenda(
         self, launcher: Launcher, look: Look, wakes: list[datetime], starting: set[str]
     ) -> None:
-        """Derived and not fsynced. The stamps are those of the files as this tick read them.
-
-        `starting`: runs with a supervisor, which may end before it has begun.
-        """
-        runs, jobs = self.store.runs.read(), self.store.jobs.read()
-        unfinished = [run for run in runs.records if run.unfinished]
-        waiting = [run for run in unfinished if run.status == "upcoming"]
-        wakes += [run.not_before for run in waiting if run.not_before]
-        tasks = launcher.tasks
-        enabled = [task for task in tasks.awake if task.enabled]
-        known = {task.id: tasklist.NEVER for task in tasks.awake}
-        for task in enabled:
-            with spared(self.done.problems, f"task {task.id}"):
-                following = next_slot(task.schedule, self.now)
-                if following is not None:
-                    known[task.id] = int(following.timestamp())
-        by_usage = [task for task in enabled if isinstance(task.schedule, kinds.ByUsage)]
-        if by_usage:
-            cursors = self.store.cursors.read_about({task.id for task in by_usage})
-            look.cursors = {entry["id"]: entry for entry in cursors.records}
-        for task in by_usage:
-            following = look.coming(task).wake
-            wakes += [following] if following else []
-        by_chance = [task for task in enabled if isinstance(task.schedule, FileWatch)]
-        known |= {task.id: tasklist.ALWAYS for task in (*by_usage, *by_chance)}
-        body = "" if self.done.problems else tasks.text(known)
-        latest = self.now.timestamp() + agenda.LONGEST_SLEEP
-        wake = min(latest, tasks.wake(known), *(one.timestamp() for one in wakes))
-        running = [run for run in unfinished if run.status == "running"]
-        owners = self._owners(running)
-        # What waits for a time is woken by it; what waits for anything else is looked at each time.
-        restless = any(one.not_before is None or one.id in starting for one in waiting)
-        restless = restless or _stopped_short(jobs.records, running)
-        busy = restless or bool(by_chance or self.expected or self.done.problems)
-        accounts = launcher.accounts
-        held = any(run.held_reason in plan.BY_ACCOUNT for run in unfinished)
-        stamps = {
-            "jobs.json": jobs.stamp,
-            "tasks.json": look.tasks_stamp,
-            "runs.json": runs.stamp,
-            "settings.json": launcher.settings_stamp,
-            "cursors.json": look.cursors_stamp,
-            # A status line writes it all day: only what waits for news of it is woken by them.
-            "usage.json": accounts.stamp if held or by_usage else agenda.ANY,
-            "profiles.json": accounts.profiles_stamp if held or by_usage else agenda.ANY,
-        }
-        text = agenda.line(__version__, self.now.timestamp(), wake, busy, stamps, owners) + body
-        woken = datetime.fromtimestamp(wake, self.now.tzinfo)
-        atomic.write(self.store.home.last_tick, self._report(woken), durable=False)
+        """Derived and not fsynced."""
+        rest = Rest(self.store, launcher, look, self.now, self.done.problems)
+        text, wake = rest.agenda(wakes, starting, self.expected)
+        atomic.write(self.store.home.last_tick, self._report(wake), durable=False)
         atomic.write(self.store.home.agenda, text.encode("ascii"), durable=False)
-
-    def _owners(self, running: list[Run]) -> dict[str, dict[str, Any]]:
-        """The supervisors of these runs."""
-        found = {}
-        for run in running:
-            with spared(self.done.problems, f"run {run.id}"):
-                found[run.id] = self.store.rundir(run.id).owner()
-        return found
 
     def _report(self, wake: datetime) -> bytes:
         when = {"at": instant.text(self.now), "next_wake": instant.text(wake)}
         who = {"backend": self.backend, "version": __version__}
         return redact(records.encode({"format": 1, **when, **who, **vars(self.done)}))
-
-
-def _stopped_short(jobs: list[Job], running: list[Run]) -> bool:
-    """Whether a job may have to be helped on: the step that runs says itself what follows it."""
-    stepping = {run.job_run for run in running}
-    return any(
-        job.status == "in_progress" and (job.run is None or job.run.id not in stepping)
-        for job in jobs
-    )
