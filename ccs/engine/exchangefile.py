@@ -14,7 +14,7 @@ from ccs.exchange import reading
 from ccs.exchange.notes import Here
 from ccs.exchange.reading import Parcel
 from ccs.host import files, zone
-from ccs.store import atomic, records
+from ccs.store import atomic, strict
 from ccs.store.store import Store
 
 
@@ -46,7 +46,7 @@ def parse(raw: bytes, name: str, environment: Mapping[str, str], now: datetime) 
     if (parts := raw.count(b"{") + raw.count(b"[")) > reading.MOST_PARTS:
         raise InvalidInput(f"{name} has {parts:,} brackets; an import takes {reading.MOST_PARTS:,}")
     try:
-        found = records.parse(raw, name)
+        found = strict.parse(raw, name)
     except BrokenStore as problem:
         raise InvalidInput(problem.message) from None
     return reading.read(found, here(environment), now)

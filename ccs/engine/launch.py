@@ -24,7 +24,7 @@ from ccs.model.run import Run
 from ccs.model.settings import Settings
 from ccs.model.task import Task
 from ccs.schedule.due import allowed, next_allowed
-from ccs.store import atomic, records
+from ccs.store import atomic, strict
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
 from ccs.store.tasklist import Tasks
@@ -88,7 +88,7 @@ class Launcher:
             words = f"{MOST_STARTS} supervisors ended before they could start the client"
             self._give_up(run, rundir, words)
             return False
-        as_run = records.encode(self._as_it_will_run(run, task))
+        as_run = strict.encode(self._as_it_will_run(run, task))
         atomic.write(self.store.home.as_run(run.id), as_run)
         rundir.count_start()
         return True

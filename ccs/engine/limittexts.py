@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ccs.errors import BrokenStore, CcsError, InvalidInput
 from ccs.host import zone
-from ccs.store import atomic, records
+from ccs.store import atomic, strict
 from ccs.store.home import Home
 from ccs.usage import messages
 
@@ -28,7 +28,7 @@ def own(home: Home) -> list[messages.Text]:
     if found is None:
         return []
     try:
-        return messages.texts(records.parse(found[0], home.limit_texts))
+        return messages.texts(strict.parse(found[0], home.limit_texts))
     except InvalidInput as error:
         words = f"{home.limit_texts}: {error.message}"
     except BrokenStore as error:

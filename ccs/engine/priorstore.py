@@ -22,7 +22,7 @@ from ccs.model.profile import Profile
 from ccs.model.record import Record
 from ccs.model.run import Run
 from ccs.model.task import Task
-from ccs.store import atomic, records
+from ccs.store import atomic, strict
 from ccs.store.home import check_directory
 from ccs.store.mending import quoted
 from ccs.store.records import Records
@@ -124,7 +124,7 @@ class Reader:
         path = os.path.join(self.directory, f"{name}.json")
         try:
             found = atomic.read(path)
-            return records.parse(found[0], path) if found else None
+            return strict.parse(found[0], path) if found else None
         except BrokenStore:
             return None  # told where it is read
 
@@ -181,7 +181,7 @@ class Reader:
     def _tell_settings(self) -> None:
         path = os.path.join(self.directory, "settings.json")
         found = atomic.read(path)
-        settings = records.parse(found[0], path) if found else {}
+        settings = strict.parse(found[0], path) if found else {}
         if not isinstance(settings, dict) or "format" in settings:
             return
         for name, why in _NEVER.items():

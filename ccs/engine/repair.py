@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from ccs.errors import BrokenStore, Conflict
-from ccs.store import atomic, machine, records
+from ccs.store import atomic, machine, records, strict
 from ccs.store.collection import Collection
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records
@@ -127,5 +127,5 @@ def _set_aside(plan: Salvage, now: datetime) -> str:
 
 
 def is_newer(raw: bytes, path: str) -> bool:
-    document = records.parse(raw, path)
+    document = strict.parse(raw, path)
     return isinstance(document, dict) and records.is_newer(document)

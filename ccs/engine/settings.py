@@ -17,7 +17,7 @@ from ccs.errors import Conflict, InvalidInput, MissingDependency
 from ccs.host import client
 from ccs.model.settings import Settings
 from ccs.model.settingwords import HOME, PRIOR, WORDS
-from ccs.store import atomic, records
+from ccs.store import atomic, strict
 from ccs.store.store import Store
 
 Record = dict[str, Any]
@@ -58,7 +58,7 @@ def notes(store: Store, environment: Mapping[str, str]) -> list[str]:
         if name.startswith("CCS_") and (setting := name[len("CCS_") :].lower()) in WORDS
     ]
     raw = atomic.read(store.home.settings)
-    document = records.parse(raw[0], store.home.settings) if raw else {}
+    document = strict.parse(raw[0], store.home.settings) if raw else {}
     meant = WORDS if _BY_CCS in document else WORDS.keys() - {"mock_mode"}
     others = [name for name in document if name not in meant and name != _BY_CCS]
     for name in others:
@@ -147,7 +147,7 @@ def _shown(store: Store) -> Record:
 
 def _object(edited: str) -> Record:
     try:
-        told = records.decoder().decode(edited)
+        told = strict.decoder().decode(edited)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"this is not JSON: {error}") from None
     if not isinstance(told, dict):

@@ -20,7 +20,7 @@ from ccs import __version__, instant
 from ccs.errors import CcsError
 from ccs.host import asking, client, environ, program
 from ccs.host.program import detached
-from ccs.store import atomic, records
+from ccs.store import atomic, strict
 from ccs.store.home import Home
 from ccs.store.store import Store
 
@@ -39,7 +39,7 @@ _OF_LOGIN = ("ANTHROPIC_", "CLAUDE_CODE_USE_", "CLAUDE_CODE_OAUTH", "CLAUDE_CONF
 def expect(home: Home, backend: str, now: datetime) -> None:
     """From now on a tick called by `backend` is expected, and says what it sees."""
     told = {"format": 1, "backend": backend, "at": instant.text(now)}
-    atomic.write(home.installed, records.encode(told))
+    atomic.write(home.installed, strict.encode(told))
     forget_agenda(home)
 
 
@@ -98,9 +98,9 @@ def look(store: Store, environment: Mapping[str, str], backend: str, now: dateti
     """
     told: Record = {"format": 1, "backend": backend, "at": instant.text(now)}
     told |= around(store, environment)
-    atomic.write(store.home.sight, records.encode({**told, "login": "asking"}), durable=False)
+    atomic.write(store.home.sight, strict.encode({**told, "login": "asking"}), durable=False)
     told["login"] = _login(store, environment, told["client"])
-    atomic.write(store.home.sight, records.encode(told), durable=False)
+    atomic.write(store.home.sight, strict.encode(told), durable=False)
 
 
 def around(store: Store, environment: Mapping[str, str]) -> Record:

@@ -32,7 +32,7 @@ from ccs.model.schedule import FileWatch
 from ccs.redact import redact
 from ccs.schedule import plan
 from ccs.schedule.snapshot import Action
-from ccs.store import atomic, records, tasklist
+from ccs.store import atomic, strict, tasklist
 from ccs.store.collection import Reading
 from ccs.store.lock import Lock
 from ccs.store.store import Store
@@ -243,4 +243,4 @@ class _Tick:
     def _report(self, wake: datetime) -> bytes:
         when = {"at": instant.text(self.now), "next_wake": instant.text(wake)}
         who = {"backend": self.backend, "version": __version__}
-        return redact(records.encode({"format": 1, **when, **who, **vars(self.done)}))
+        return redact(strict.encode({"format": 1, **when, **who, **vars(self.done)}))

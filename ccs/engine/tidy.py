@@ -18,7 +18,7 @@ from ccs.engine.launch import start_ccs
 from ccs.errors import CcsError
 from ccs.model.run import UNFINISHED
 from ccs.model.settings import Settings
-from ccs.store import atomic, records
+from ccs.store import atomic, strict
 from ccs.store.home import COMPRESSED, Home, open_file
 from ccs.store.lock import Lock
 from ccs.store.store import Store
@@ -93,7 +93,7 @@ def _last(home: Home) -> datetime | None:
 
 def _note(home: Home, now: datetime, counts: Mapping[str, int]) -> None:
     told = {"format": 1, "at": instant.text(now), **counts}
-    atomic.write(home.tidied, records.encode(told), durable=False)
+    atomic.write(home.tidied, strict.encode(told), durable=False)
 
 
 def _old_logs(home: Home, before: datetime) -> Iterator[tuple[str, str]]:

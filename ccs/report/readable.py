@@ -21,7 +21,7 @@ from ccs.model.task import Task
 from ccs.report import logs
 from ccs.report.runlist import Wanted, chosen
 from ccs.schedule.due import runs_next
-from ccs.store import atomic, lock, records
+from ccs.store import atomic, lock, strict
 from ccs.store.collection import Collection
 from ccs.store.home import Home
 from ccs.store.store import Store
@@ -52,7 +52,7 @@ def settings(store: Store, environment: Mapping[str, str]) -> tuple[list[Record]
     path = store.home.settings + ".prev"
     try:
         raw = atomic.read(path)
-        fields = records.parse(raw[0], path) if raw else {}
+        fields = strict.parse(raw[0], path) if raw else {}
         read = store.settings_in(raw[0], path) if raw else Settings()
     except (CcsError, OSError):
         raw, fields, read = None, {}, Settings()

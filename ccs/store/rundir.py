@@ -25,7 +25,7 @@ from ccs.errors import BrokenStore
 from ccs.store import atomic
 from ccs.store.home import make_directory, open_file
 from ccs.store.lock import Lock
-from ccs.store.records import parse_record
+from ccs.store.strict import parse_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

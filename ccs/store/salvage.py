@@ -16,7 +16,8 @@ from ccs.errors import BrokenStore
 from ccs.store import atomic
 from ccs.store.collection import lines
 from ccs.store.home import FORMAT
-from ccs.store.records import Content, Records, begins_newer, canonical, decoder, encode
+from ccs.store.records import Content, Records, begins_newer, canonical
+from ccs.store.strict import decoder, encode
 
 Record = dict[str, Any]
 # Why an entry cannot be used, empty when it can.

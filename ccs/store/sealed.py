@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 KEY = "crc32"
 _HEAD = f'{{\n  "format": {FORMAT},\n  "{KEY}": "'.encode()
-_BETWEEN = b"\n    },\n    {\n"
+BETWEEN = b"\n    },\n    {\n"
 _ID = b'      "id": "'
-_TAIL = b"\n    }\n  ]\n}\n"
+TAIL = b"\n    }\n  ]\n}\n"
 _DIGITS = 8
 
 
@@ -49,7 +49,7 @@ def text(record: dict[str, Any]) -> bytes:
 
 def seal(name: str, texts: Iterable[bytes]) -> bytes:
     """The file of at least one record."""
-    rest = _start(name) + _BETWEEN.join(texts) + _TAIL
+    rest = _start(name) + BETWEEN.join(texts) + TAIL
     return b"".join((_HEAD, _digest(rest), rest))
 
 
@@ -57,11 +57,11 @@ def texts(raw: bytes, name: str) -> list[bytes] | None:
     """Of each record in a file that is as ccs left it; None for any other file."""
     at = len(_HEAD) + _DIGITS
     start = _start(name)
-    if not (raw.startswith(_HEAD) and raw.startswith(start, at) and raw.endswith(_TAIL)):
+    if not (raw.startswith(_HEAD) and raw.startswith(start, at) and raw.endswith(TAIL)):
         return None
     if _digest(memoryview(raw)[at:]) != raw[len(_HEAD) : at]:
         return None
-    return raw[at + len(start) : -len(_TAIL)].split(_BETWEEN)
+    return raw[at + len(start) : -len(TAIL)].split(BETWEEN)
 
 
 def record(text: bytes) -> dict[str, Any]:

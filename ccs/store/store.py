@@ -17,7 +17,7 @@ from ccs.model.schedule import Startup
 from ccs.model.settings import Settings
 from ccs.model.taking import Refused
 from ccs.model.task import Task
-from ccs.store import atomic, machine, records
+from ccs.store import atomic, machine, records, strict
 from ccs.store.agenda import boot_id
 from ccs.store.collection import Collection, choose
 from ccs.store.history import History
@@ -125,7 +125,7 @@ class Store:
                 raise records.too_new(path)
             if "format" not in standing:
                 atomic.write(path + ".format-0", found[0])
-        atomic.write(path, records.encode({"format": FORMAT, **fields}), previous=path + ".prev")
+        atomic.write(path, strict.encode({"format": FORMAT, **fields}), previous=path + ".prev")
 
     def begin_anew(self, task: Task) -> None:
         """A new schedule, or one enabled again: what was decided before counts no more.
@@ -237,7 +237,7 @@ class Store:
 
 def _document(raw: bytes, path: str) -> dict[str, Any]:
     """Raises BrokenStore."""
-    document = records.parse(raw, path)
+    document = strict.parse(raw, path)
     if not isinstance(document, dict):
         raise BrokenStore(f"{path} is not an object", "mend it by hand")
     if "format" not in document:

@@ -24,9 +24,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from ccs.errors import BrokenStore
 from ccs.model.task import Task
-from ccs.store import agenda, atomic, records
+from ccs.store import agenda, atomic, records, strict
 from ccs.store.collection import Collection, Problem, Reading
 from ccs.store.home import open_file
+from ccs.store.sealed import BETWEEN, TAIL
 
 V = TypeVar("V")
 # Always to be looked at, and never again while nothing changes.
@@ -35,8 +36,6 @@ _WIDTH = 12
 _ASLEEP = f"{ALWAYS:0{_WIDTH}} ~"
 _DAY = 86_400
 _HEAD = b'{\n  "format": 1,\n  "tasks": [\n    {\n'
-_BETWEEN = b"\n    },\n    {\n"
-_TAIL = b"\n    }\n  ]\n}\n"
 
 
 class Tasks:
@@ -192,7 +191,7 @@ def _id_in(raw: bytes, span: tuple[int, int]) -> str:
 
 def _parsed(part: bytes) -> dict[str, Any]:
     try:
-        found = records.parse(b"{\n" + part + b"\n}", "")
+        found = strict.parse(b"{\n" + part + b"\n}", "")
     except BrokenStore:
         raise _NotAsKnown from None
     if not isinstance(found, dict):
@@ -205,12 +204,12 @@ def _spans(raw: bytes) -> list[tuple[int, int]] | None:
 
     No JSON text holds a line break, so what parts two tasks cannot stand inside one.
     """
-    if not raw.startswith(_HEAD) or not raw.endswith(_TAIL):
+    if not raw.startswith(_HEAD) or not raw.endswith(TAIL):
         return None
     spans, at = [], len(_HEAD)
-    for part in raw[len(_HEAD) : -len(_TAIL)].split(_BETWEEN):
+    for part in raw[len(_HEAD) : -len(TAIL)].split(BETWEEN):
         spans.append((at, len(part)))
-        at += len(part) + len(_BETWEEN)
+        at += len(part) + len(BETWEEN)
     return spans
 
 

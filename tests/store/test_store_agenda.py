@@ -234,7 +234,7 @@ def test_asking_the_agenda_loads_nothing_else():
 
 
 def test_what_supervisors_load_of_the_store_is_lean():
-    lean = ("home", "links", "mending", "atomic", "lock", "sealed", "records", "history")
+    lean = ("home", "links", "mending", "atomic", "lock", "sealed", "strict", "records", "history")
     lean += ("rundir", "agenda")
     modules = loaded(*(f"ccs.store.{name}" for name in lean))
     heavy = {"pydantic", "typing", "dataclasses", "logging", "filelock", "click", "datetime"}
