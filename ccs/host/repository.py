@@ -34,6 +34,8 @@ class Repository:
 
 def repository(git: Git) -> Repository | None:
     """Of the directory `git` is in; None when that is in no repository. Raises GitFailed."""
+    if os.path.isdir(git.directory) and not _may_be_in_one(git.directory):
+        return None
     done = git.call("rev-parse", "--show-toplevel", variables={"LC_ALL": "C"})
     if done.code != 0:
         if b"not a git repository" in done.err:
@@ -44,6 +46,19 @@ def repository(git: Git) -> Repository | None:
     common = _absolute(git, git.line("rev-parse", "--git-common-dir") or git_dir)
     main = top if os.path.realpath(git_dir) == common else _first(git, top)
     return Repository(top, git_dir, common, main, git.line("rev-parse", "--show-prefix") or "")
+
+
+def _may_be_in_one(directory: str) -> bool:
+    """Whether git is worth asking: where nothing above looks like a repository, bare or not, that
+    would start a program for each run to hear of it.
+    """
+    place = os.path.realpath(directory)
+    while not any(os.path.lexists(os.path.join(place, one)) for one in (".git", "HEAD")):
+        above = os.path.dirname(place)
+        if above == place:
+            return False
+        place = above
+    return True
 
 
 def branch_of(git: Git) -> str | None:

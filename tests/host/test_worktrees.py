@@ -395,10 +395,19 @@ def test_a_command_that_prints_without_end_takes_no_memory(repo):
     assert done.out.endswith(b"end\n")
 
 
-def test_no_repository_is_none_and_no_git_is_an_error(tmp_path):
+def test_no_repository_is_none_and_nobody_is_asked_and_in_one_no_git_is_an_error(repo, tmp_path):
+    nobody = {"PATH": str(tmp_path / "nobody")}
+    assert repository(Git(str(tmp_path), nobody)) is None
+    below = repo.path / "some" / "where"
+    below.mkdir(parents=True)
+    for directory in (repo.path, below, repo.path / ".git"):
+        with pytest.raises(GitFailed, match="git cannot be started"):
+            repository(Git(str(directory), nobody))
+
+
+def test_what_only_looks_like_a_repository_is_none_as_git_says(tmp_path):
+    (tmp_path / ".git").mkdir()
     assert repository(Git(str(tmp_path), {"PATH": os.environ["PATH"]})) is None
-    with pytest.raises(GitFailed, match="git cannot be started"):
-        repository(Git(str(tmp_path), {"PATH": str(tmp_path)}))
 
 
 def test_a_marker_that_was_torn_makes_the_tree_a_stranger_s(repo):
