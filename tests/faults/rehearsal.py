@@ -37,9 +37,13 @@ class Rehearsal:
         self.disk = Disk(self.world.store)
         self.before = self.world.snapshot()
         done = self.do(strace)
+        self.rest()
         self.after = self.world.snapshot()
         self.staying &= self.world.identities()
         assert done.code == self.case.code, f"{self.case.id}: exit {done.code}\n{done.out}"
+
+    def rest(self) -> None:
+        """Until what was started by itself has come to its end, where that is to be waited for."""
         if self.case.begin is None:
             self.world.until(lambda: not self.world.processes())
 
@@ -54,7 +58,11 @@ class Rehearsal:
 
     def _versions(self) -> dict[str, set[str | None]]:
         """Of each file all that it ever held, as told by what was written."""
-        found: dict[str, set[str | None]] = {name: {self.before.get(name)} for name in FILES}
+        found: dict[str, set[str | None]] = {
+            # What was started by itself is not recorded; it has come to its end.
+            name: {self.before.get(name), self.after.get(name)}
+            for name in FILES
+        }
         disk = Disk.like(self.disk)
         for call in self.calls:
             if disk.play(call) and call.name.startswith("rename"):

@@ -60,6 +60,7 @@ def _met(of: Rehearsal, point: Point, fault: str) -> bool:
     """Does it with the fault, and checks what came of it. Whether the fault was met at all."""
     of.restore()
     done = of.do(["-o", str(of.trace), *point.inject(fault)])
+    of.rest()
     killed, trace = done.code == -9, of.trace.read_text(errors="replace")
     met = killed if fault == "KILL" else "INJECTED" in trace
     of.world.assert_whole()
