@@ -49,6 +49,10 @@ def _find_packages() -> None:
 
 
 def _command() -> NoReturn:
+    import gc
+
+    # What a command loads stays until it ends: to look for garbage in it takes a twentieth of that.
+    gc.set_threshold(100_000)
     _find_packages()
     from ccs.cli.main import main as commands
 
