@@ -100,7 +100,7 @@ def write(path: str, content: bytes, durable: bool = True, previous: str = "") -
     try:
         try:
             write_all(fd, content)
-            if durable and not path.endswith(".task.json"):
+            if durable:
                 flush(fd)
             written = stamp(os.fstat(fd))
         finally:
@@ -111,7 +111,7 @@ def write(path: str, content: bytes, durable: bool = True, previous: str = "") -
     except BaseException:
         _unlink(draft)
         raise
-    if durable and not path.endswith(".task.json"):
+    if durable:
         flush_directory(directory)
     return written
 
@@ -188,7 +188,7 @@ def append(path: str, content: bytes, durable: bool = True) -> None:
         if size and _byte_before(fd, size) != b"\n":
             content = b"\n" + content
         write_all(fd, content)
-        if durable and not path.endswith(".task.json"):
+        if durable:
             flush(fd)
     finally:
         os.close(fd)
