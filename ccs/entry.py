@@ -26,8 +26,11 @@ def main() -> None:
         _supervise([words[1]], in_session=True)
     elif words[:1] == ["supervise"] and len(words) == 2 and not words[1].startswith("-"):
         _supervise([words[1]], in_session=False)
-    elif words == ["supervise"] and "CCS_RUN_IDS" in os.environ:
-        _supervise(os.environ.pop("CCS_RUN_IDS").split(), in_session=False)
+    elif words == ["supervise"]:
+        from ccs.host.program import RUN_IDS
+
+        told = os.environ.pop(RUN_IDS, "").split()
+        _supervise(told, in_session=False) if told else _command()
     elif words[:1] == ["scan"] and len(words) == 2:
         _scan(words[1])
     elif words[:1] == ["sight"] and len(words) == 2:

@@ -7,11 +7,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from ccs.claude import command
-from ccs.engine import settle, tasks
+from ccs.engine import tasks
 from ccs.engine.launch import Launcher
 from ccs.errors import Conflict, NotFound
 from ccs.model.run import Run
 from ccs.model.task import Task
+from ccs.store.asked import as_it_ran
 from ccs.store.store import Store
 
 
@@ -20,7 +21,7 @@ def restart(
 ) -> Run:
     """Its task as it ran, whatever was changed since. Raises Conflict, NotFound."""
     before, task = _ended(store, reference)
-    if settle.as_it_ran(store.home, before.id) is None:
+    if as_it_ran(store.home, before.id) is None:
         raise NotFound(
             f"how run {before.id[:8]} ran is not known any more",
             f"run its task as it is now: ccs tasks run {task.id[:8]}",

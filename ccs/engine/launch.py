@@ -25,6 +25,7 @@ from ccs.model.settings import Settings
 from ccs.model.task import Task
 from ccs.schedule.due import allowed, next_allowed
 from ccs.store import atomic, strict
+from ccs.store.asked import as_it_ran
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
 from ccs.store.tasklist import Tasks
@@ -115,7 +116,7 @@ class Launcher:
         """As it is now; of a run that repeats another one, as it was then."""
         if run.restart_of is None:
             return self.tasks.by_id[run.task_id]
-        asked = settle.as_it_ran(self.store.home, run.restart_of) or {}
+        asked = as_it_ran(self.store.home, run.restart_of) or {}
         try:
             return Task.checked(asked.get("task") or {})
         except InvalidInput:

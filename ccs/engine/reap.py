@@ -29,6 +29,7 @@ from ccs.errors import InvalidInput
 from ccs.host import process
 from ccs.model.run import Run
 from ccs.store import atomic
+from ccs.store.asked import as_it_ran
 from ccs.store.lock import is_free
 from ccs.store.rundir import RunDir
 from ccs.store.store import Store
@@ -143,7 +144,7 @@ def _judged(store: Store, run: Run, rundir: RunDir, now: datetime) -> dict[str, 
     by = None if asked is None else "replaced" if asked == "replaced" else "stop"
     ended = verdict.judge(stream, verdict.Exit(None, by), "")
     if ended["status"] == "success":
-        ended |= _left_undone(settle.as_it_ran(store.home, run.id) or {})
+        ended |= _left_undone(as_it_ran(store.home, run.id) or {})
     ended["session_id"] = stream.session_id or run.session_id
     if run.worktree is not None:  # its record was made before the tree was
         from ccs.engine import workplace

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ccs import instant
 from ccs.engine import breaker, learn, owe, park, retry
 from ccs.store import sealed
-from ccs.store.asked import as_it_ran as as_it_ran
+from ccs.store.asked import as_it_ran
 from ccs.store.home import Home
 from ccs.store.lock import STORE_TIMEOUT, Lock
 from ccs.store.records import Records

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccs.engine import settle
 from ccs.errors import CcsError, Conflict, MissingDependency
 from ccs.host import tmux
 from ccs.model.run import Run
+from ccs.store.asked import as_it_ran
 from ccs.store.store import Store
 
 
@@ -35,7 +35,7 @@ def attaching(store: Store, reference: str, environment: Mapping[str, str]) -> A
         raise Conflict(f"run {short} waits{waits}", f"ccs runs log -f {short} waits with it")
     if not run.unfinished:
         raise _ended(run)
-    if not (settle.as_it_ran(store.home, run.id) or {}).get("tmux"):
+    if not (as_it_ran(store.home, run.id) or {}).get("tmux"):
         hint = f"follow it: ccs runs log -f {short}"
         raise Conflict(f"run {short} was not started in tmux", hint)
     program = tmux.found(environment)

@@ -29,6 +29,7 @@ from ccs.report.forecast import held_until
 from ccs.report.twin import Copy
 from ccs.schedule import at
 from ccs.schedule.slots import next_slot
+from ccs.store.asked import as_it_ran
 from ccs.store.home import Home
 from ccs.store.lock import Lock
 from ccs.store.records import Content, Records
@@ -186,7 +187,7 @@ class Simulation:
 
     def _kept(self, run: Run) -> dict[str, Any]:
         """What a run that goes on with this one will need."""
-        asked = settle.as_it_ran(self._copy.store.home, run.id) or {}
+        asked = as_it_ran(self._copy.store.home, run.id) or {}
         return {"session_id": asked["session"], "account": asked["terms"]["account"]}
 
     def _fate(self, run: Run, moment: datetime) -> tuple[datetime, dict[str, Any]]:
@@ -228,7 +229,7 @@ class Simulation:
         task_id = self._runs.read().by_id[run_id].task_id
         before = {run.id: run for run in unfinished if run.task_id == task_id}
         file.write(Content(b"", None), [run.record() for run in before.values()])
-        asked = settle.as_it_ran(store.home, run_id) or {}
+        asked = as_it_ran(store.home, run_id) or {}
         ended = {**_TOLD_NOTHING, **going.outcome, "end_time": instant.text(going.ends)}
         ended["mock"] = asked.get("mock", False)
         began = self._runs.read().by_id[run_id].start_time or going.ends

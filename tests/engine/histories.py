@@ -18,6 +18,7 @@ from ccs.host import process
 from ccs.model.job import Job
 from ccs.model.run import Run
 from ccs.model.task import Task
+from ccs.store.asked import as_it_ran
 from ccs.store.lock import Lock
 from ccs.store.store import Store
 from ccs.usage.gate import Terms
@@ -122,7 +123,7 @@ class Ticks:
         assert rundir.mark_started(process.identity(os.getpid()))
         found = self.store.runs.get(run_id)
         assert found is not None
-        asked = settle.as_it_ran(self.store.home, run_id)
+        asked = as_it_ran(self.store.home, run_id)
         kept = {}
         if asked is not None:
             kept = {"session_id": asked["session"], "account": asked["terms"]["account"]}
@@ -149,7 +150,7 @@ class Ticks:
         nothing = {"message": None, "limit_type": None, "resets_at": None}
         ended = {**nothing, "status": status, "reason": reason, **told}
         ended["end_time"] = instant.text(self.now if told else at("20 23:59"))
-        asked = settle.as_it_ran(self.store.home, run_id)
+        asked = as_it_ran(self.store.home, run_id)
         if asked is not None:
             terms, began = Terms(**asked["terms"]), self.store.runs.read().by_id[run_id].start_time
             learn.conclude(self.store.home, terms, ended, False, began or self.now, self.now)

@@ -12,9 +12,10 @@ from typing import Any
 from histories import Ticks, at
 
 from ccs.claude.events import limit_facts
-from ccs.engine import approval, begin, learn, settle
+from ccs.engine import approval, begin, learn
 from ccs.model.run import Run
 from ccs.model.settings import Settings
+from ccs.store.asked import as_it_ran
 from ccs.store.store import Store
 from ccs.usage.gate import Terms
 
@@ -55,7 +56,7 @@ class Night(Ticks):
         rundir = self.store.rundir(run_id)
         lock = rundir.lock()
         assert lock.acquire()
-        asked = settle.as_it_ran(self.store.home, run_id)
+        asked = as_it_ran(self.store.home, run_id)
         assert asked is not None
         if not begin.begin(self.store.home, rundir, asked, approval.withheld(asked), self.now):
             lock.release()
@@ -64,7 +65,7 @@ class Night(Ticks):
         return True
 
     def hears(self, run_id: str, told: dict[str, Any]) -> None:
-        asked = settle.as_it_ran(self.store.home, run_id)
+        asked = as_it_ran(self.store.home, run_id)
         found = self.store.runs.get(run_id)
         assert asked is not None
         assert found is not None

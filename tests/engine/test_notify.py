@@ -17,6 +17,7 @@ from ccs.host.notify import NotDelivered
 from ccs.model.notify import Told
 from ccs.model.settings import Settings
 from ccs.report import state, untold
+from ccs.store.asked import as_it_ran
 from ccs.store.owed import Owed
 from ccs.store.records import Records
 from ccs.usage import ledger
@@ -326,7 +327,7 @@ class TestWhoIsTold:
     def test_a_task_of_the_prior_system_says_yes_or_no(self, world):
         world.settings("phone", on_failure=["phone"], on_success=["phone"])
         run_id = launched(world)
-        asked = settle.as_it_ran(world.store.home, run_id)
+        asked = as_it_ran(world.store.home, run_id)
         asked["task"]["notifications"] = {"on_end": False, "on_failure": True}
         with open(world.store.home.as_run(run_id), "w", encoding="utf-8") as file:
             json.dump(asked, file)

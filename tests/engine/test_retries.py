@@ -14,6 +14,7 @@ from nights import MINUTE
 from ccs import instant
 from ccs.engine import again, jobs, retry, settle, tasks
 from ccs.errors import Conflict
+from ccs.store.asked import as_it_ran
 from ccs.store.records import Records
 
 ONCE = "15 10 * * *"
@@ -34,7 +35,7 @@ def waiting(night):
 
 
 def asked(night, run_id):
-    return settle.as_it_ran(night.store.home, run_id)
+    return as_it_ran(night.store.home, run_id)
 
 
 class TestRetries:

@@ -16,6 +16,7 @@ from ccs.engine.usage import clear
 from ccs.errors import Conflict, InvalidInput
 from ccs.model.profile import Profile
 from ccs.store import lock
+from ccs.store.asked import as_it_ran
 from ccs.usage import ledger
 from ccs.usage.windows import Reading
 
@@ -196,9 +197,8 @@ class TestBudgets:
 
     @staticmethod
     def most(night, run_id):
-        from ccs.engine import settle
 
-        options = settle.as_it_ran(night.store.home, run_id)["calls"][0]["options"]
+        options = as_it_ran(night.store.home, run_id)["calls"][0]["options"]
         return options[options.index("--max-budget-usd") + 1]
 
 

@@ -11,10 +11,11 @@ from histories import at, job, task, uid
 from nights import MINUTE, facts
 
 from ccs import __version__, instant
-from ccs.engine import jobs, settle, tasks, usage
+from ccs.engine import jobs, tasks, usage
 from ccs.engine import runs as run_verbs
 from ccs.errors import Conflict
 from ccs.store import agenda
+from ccs.store.asked import as_it_ran
 
 ONCE = "15 10 * * *"
 
@@ -31,7 +32,7 @@ def limited(night, number=1, resets="20 12:00", window="five_hour", when="20 10:
 
 
 def calls(night, run_id):
-    asked = settle.as_it_ran(night.store.home, run_id)
+    asked = as_it_ran(night.store.home, run_id)
     return asked["calls"]
 
 

@@ -21,9 +21,9 @@ from world import FILES
 from ccs.claude import outcome, render
 from ccs.claude.events import Stream
 from ccs.claude.values import parse
-from ccs.engine import settle
 from ccs.engine.tick import tick
 from ccs.errors import CcsError
+from ccs.store.asked import as_it_ran
 from ccs.store.home import Home
 from ccs.store.owed import Owed
 from ccs.store.store import Store
@@ -217,7 +217,7 @@ def test_a_tick_among_damaged_run_directories_ends_in_order(kept, tmp_path, name
     found = store.get_run(run.id)
     assert found is not None
     assert not found.unfinished or done.problems
-    settle.as_it_ran(store.home, run.id)
+    as_it_ran(store.home, run.id)
 
 
 LINES = [
