@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from mock_client import STREAM, command, play, surroundings
+from processes import end_of
 
 
 @pytest.fixture
@@ -89,8 +90,7 @@ def test_its_tool_is_a_session_of_its_own_that_ends_with_it(started: Any) -> Non
     client.terminate()
     client.communicate()
     assert client.returncode == 143
-    with pytest.raises(ProcessLookupError):
-        os.kill(shell, 0)
+    assert end_of(shell)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from processes import end_of
 
 
 @pytest.fixture
@@ -129,13 +130,5 @@ def test_deleting_a_job_takes_its_tasks_and_runs_along_and_says_how_many(ccs):
     assert [one["id"] for one in ccs.saved("jobs")] == [other]
     assert ccs.recorded() == []
     assert not [*(ccs.store / "logs").iterdir()]
-    ccs.until(lambda: not _alive(pid))
+    assert end_of(pid)
     assert ccs("runs", "get", done).code == 3
-
-
-def _alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CCS
+from processes import end_of
 
 TICKS = int(os.environ.get("CCS_RACING_TICKS", "40"))
 
@@ -284,7 +285,7 @@ def test_stop_ends_a_client_whose_wrapper_cleaned_its_environment(ccs):
     run_id = ccs.start(ccs.task("x"))
     pid = int(ccs.until(lambda: ready.exists() and ready.read_text().strip()))
     assert ccs.ok("runs", "stop", run_id, "-o", "json").json["status"] == "cancelled"
-    assert not Path(f"/proc/{pid}").exists()
+    assert end_of(pid)
 
 
 def test_a_prompt_file_that_is_a_pipe_does_not_hold_the_run_up(ccs):
