@@ -22,10 +22,12 @@ def _utc(moment: datetime) -> datetime:
     # At the ends of the calendar every sum and every change of zone may overflow.
     if not 1970 <= moment.year <= 9900:
         raise ValueError("must lie between the years 1970 and 9900")
-    if moment.tzinfo is UTC:
-        return moment
-    # The prior system wrote naive local times; astimezone() reads them as such.
-    return instant.parse(moment.astimezone().isoformat())
+    if moment.tzinfo is not UTC:
+        # The prior system wrote naive local times; astimezone() reads them as such.
+        moment = instant.parse(moment.astimezone().isoformat())
+    # To the millisecond, as it is written: a record that was read can be put back as it is.
+    finer = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - finer) if finer else moment
 
 
 def _span(value: Any) -> timedelta:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from store_records import an_id, document, run, run_entry, task, task_entry
 
@@ -361,6 +361,7 @@ def test_any_json_document_reads_or_is_refused_and_can_be_written_back(anything)
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(sorted(Run.model_fields)) | st.text(), values, max_size=4))
+@example({"end_time": 0.9375})
 def test_any_run_that_is_read_can_be_put_back(change):
     with tempfile.TemporaryDirectory() as place:
         runs = Collection(os.path.join(place, "runs.json"), "runs", Run)
