@@ -6,19 +6,20 @@ is written. A kill in between then leaves a notification of something that is ce
 order would leave a run that ended untold for ever. So: at least once, under an id that stays the
 same and goes along with the message; and what was delivered already is not owed again.
 
-It never fails what it tells of: a notify.json that cannot be used is for `ccs health`, and a run is
-worth more than the news of it. Lean: the settings are read as they stand.
+It never fails what it tells of: a run is worth more than the news of it. Where settings.json or
+notify.json cannot be used, the run's log says that nobody is told, and `ccs health` why. Lean: the
+settings are read as they stand.
 """
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 
 from ccs import instant
 from ccs.errors import CcsError
-from ccs.store import atomic
+from ccs.store import atomic, strict
 from ccs.store.owed import Owed
+from ccs.text import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _FACTS = (
 def started(home: Home, run: Record, asked: Record | None, now: datetime) -> None:
     """A run begins. `asked`: what its supervisor was asked, with the task as it runs."""
     event = "resume" if run.get("trigger") == "resume" else "start"
-    _owe(home, event, run["id"], _channels(home, event, asked), {"run": _facts(run)}, now)
+    _owe(home, event, run["id"], asked, {"run": _facts(run)}, now)
 
 
 def ended(
@@ -57,17 +58,21 @@ def ended(
         facts["goes_on_at"] = (follows or {}).get("not_before") or (
             instant.text(now) if follows else None
         )
-    _owe(home, event, run["id"], _channels(home, event, asked), facts, now)
+    _owe(home, event, run["id"], asked, facts, now)
 
 
 def _owe(
-    home: Home, event: str, subject: str, channels: list[str], facts: Record, now: datetime
+    home: Home, event: str, run_id: str, asked: Record | None, facts: Record, now: datetime
 ) -> None:
-    if not channels:
-        return
-    made = entries(event, subject, channels, facts, now)
-    with suppress(CcsError, OSError):
-        Owed(home).change(lambda notices: notices.add(*made))
+    try:
+        channels = _channels(home, event, asked)
+        if channels:
+            made = entries(event, run_id, channels, facts, now)
+            Owed(home).change(lambda notices: notices.add(*made))
+    except (CcsError, OSError) as error:
+        words = plain(f"-- nobody is told of its {event}: {error}\n")
+        with suppress(CcsError, OSError):
+            atomic.append(home.log(run_id), words.encode(), durable=False)
 
 
 def entries(
@@ -90,16 +95,17 @@ def entries(
 
 
 def _channels(home: Home, event: str, asked: Record | None) -> list[str]:
-    """What the task says, else what the settings say; only channels that there are."""
-    with suppress(CcsError, OSError, ValueError):
-        found = atomic.read(home.settings)
-        settings = json.loads(found[0]) if found else {}
-        general = _part(settings, "notifications")
-        there = _names(general.get("channels"))
-        own = _part((asked or {}).get("task"), "notifications")
-        for told in (_own(own, event), general.get(f"on_{event}")):
-            if isinstance(told, list):
-                return [one for one in told if one in there]
+    """What the task says, else what the settings say; only channels that there are. Raises
+    BrokenStore, OSError.
+    """
+    found = atomic.read(home.settings)
+    settings = strict.parse(found[0], home.settings) if found else {}
+    general = _part(settings, "notifications")
+    there = _names(general.get("channels"))
+    own = _part((asked or {}).get("task"), "notifications")
+    for told in (_own(own, event), general.get(f"on_{event}")):
+        if isinstance(told, list):
+            return [one for one in told if one in there]
     return []
 
 

@@ -488,6 +488,8 @@ class TestNothingOfItStopsARun:
         assert world.store.runs.get(run_id).status == "failed"
         with open(path, encoding="utf-8") as file:
             assert file.read() == content
+        with open(world.store.home.log(run_id), encoding="utf-8") as file:
+            assert "-- nobody is told of its failure: " in file.read()
 
     @pytest.mark.parametrize(
         "told", [3, [], {"on_failure": 3}, {"on_failure": [3]}, {"channels": 3}, {"channels": [3]}]

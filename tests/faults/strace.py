@@ -85,7 +85,23 @@ class Point:
         """strace options. `fault`: KILL, an errno, or an errno with + for this and all later."""
         how = "signal=KILL" if fault == "KILL" else f"error={fault.removesuffix('+')}"
         when = f"{self.nth}{'+' if fault.endswith('+') else ''}"
-        return ["-e", f"trace={self.name}", "-e", f"inject={self.name}:{how}:when={when}"]
+        return ["-y", "-e", f"trace={self.name}", "-e", f"inject={self.name}:{how}:when={when}"]
+
+
+def met(output: Path, store: Path) -> bool:
+    """Whether a call that touches the store was made to fail: how many come before it depends on
+    the processes that are there to be looked at."""
+    for line in output.read_text(errors="replace").splitlines():
+        match = _CALL.match(line)
+        if match is not None and line.endswith("(INJECTED)") and _is_about(store, *match.groups()):
+            return True
+    return False
+
+
+def _is_about(store: Path, name: str, arguments: str) -> bool:
+    # What is written elsewhere may speak of the store.
+    where = arguments.partition(", ")[0] if name == "write" else arguments
+    return any(f"{store}{end}" in where for end in ("/", ">", '"'))
 
 
 def tracing(output: Path) -> list[str]:
@@ -101,9 +117,7 @@ def points(output: Path, store: Path) -> Iterator[Point]:
             continue
         name, arguments = match.groups()
         counts[name] += 1
-        # What is written elsewhere may speak of the store.
-        where = arguments.partition(", ")[0] if name == "write" else arguments
-        if not any(f"{store}{end}" in where for end in ("/", ">", '"')):
+        if not _is_about(store, name, arguments):
             continue
         kind = _ALIASES.get(name, name)
         if name == "openat":

@@ -6,6 +6,7 @@ import os
 import random
 from dataclasses import dataclass, field
 
+import strace
 from cases import DETACHED
 from rehearsal import Rehearsal
 from strace import Point
@@ -61,8 +62,7 @@ def _met(of: Rehearsal, point: Point, fault: str) -> bool:
     of.restore()
     done = of.do(["-o", str(of.trace), *point.inject(fault)])
     of.rest()
-    killed, trace = done.code == -9, of.trace.read_text(errors="replace")
-    met = killed if fault == "KILL" else "INJECTED" in trace
+    met = done.code == -9 if fault == "KILL" else strace.met(of.trace, of.world.store)
     of.world.assert_whole()
     of.world.assert_nothing_lost(of.staying)
     if met and fault == "KILL":
@@ -83,6 +83,8 @@ def _assert_honest(of: Rehearsal, done: Done, speechless: bool) -> None:
     elif not of.case.best_effort and not of.case.launches and not of.case.begin:
         present = of.world.snapshot()
         wrong = [name for name in of.after if present.get(name) != of.after[name]]
+        if wrong == ["notify"] and of.world.said("-- nobody is told of its "):
+            return  # a run is worth more than the news of it
         assert not wrong, f"exit {done.code}, and {wrong} are not as they were to be:\n{done.out}"
 
 

@@ -168,6 +168,10 @@ class World:
             time.sleep(0.04)
         return found
 
+    def said(self, words: str) -> bool:
+        """Whether a run's log says so."""
+        return any(words in one.read_text() for one in self.store.glob("logs/*.log"))
+
     def launches(self) -> Counter[str]:
         lines = self.ledger.read_text().splitlines() if self.ledger.exists() else []
         return Counter(line.split()[0] for line in lines)
