@@ -6,6 +6,7 @@ the supervisor leave, and the run goes on waiting. Lean.
 
 from __future__ import annotations
 
+import json
 import os
 
 from ccs import instant
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-_OVER = ("success", "failed", "cancelled", "limited", "skipped", "lost")
+_RUNNING = b'\n      "status": "running"'
 
 
 def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: datetime) -> bool:
@@ -40,11 +41,13 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
     `withheld`: what nobody has approved, see `ccs.engine.approval`; the run is held for it.
     True: owner, start mark and `running` are on disk. False: nothing is, and it must leave.
     """
-    runs = Records(home.collection("runs"), "runs")
+    runs = Records(home.collection("runs"), "runs", name_later=True)
     with Lock(home.store_lock) as lock:
         try:
+            if not rundir.claim(process.identity(os.getpid())):
+                return False
             lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
-            content = runs.read_some(unfinished_or(asked["run"]))
+            content = runs.read_some(concerning(asked["run"], asked["session"]))
             run = next((one for one in content.records if one["id"] == asked["run"]), None)
             if run is None or not _admitted(home, rundir, run, asked, content.records, now):
                 rundir.forget_starts()  # left in order: this start does not count against the run
@@ -54,7 +57,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
                 run.update(held_reason="approval", not_before=None, unapproved=withheld)
                 runs.change(content, [(run, run)])
                 return False
-            if not rundir.mark_started(process.identity(os.getpid())):
+            if not rundir.mark_started():
                 return False
         except (CcsError, OSError):
             # Others are at the store for long, as when hundreds begin at once; or no room for mark
@@ -71,17 +74,21 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
         except (CcsError, OSError):
             rundir.unmark()
             return False
+    try:
+        runs.flush_name()
+    except OSError:
+        rundir.unmark()
+        return False
     return True
 
 
-def unfinished_or(run_id: str) -> sealed.Wanted:
-    """This run, and those that are not plainly over."""
-    this = f'"{run_id}"'.encode()
-    over = [f'\n      "status": "{status}"'.encode() for status in _OVER]
+def concerning(run_id: str, session: str) -> sealed.Wanted:
+    """The texts of this run, of those beside it, and of those that are of the same session."""
+    mine, of_it = f'"{run_id}"'.encode(), json.dumps(session).encode()
     return lambda texts: [
         place
         for place, text in enumerate(texts)
-        if this in text or not any(one in text for one in over)
+        if _RUNNING in text or mine in text or of_it in text
     ]
 
 

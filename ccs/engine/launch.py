@@ -73,11 +73,13 @@ class Launcher:
     def spawn(self, run_ids: Sequence[str]) -> None:
         """Starts the supervisors of runs that are prepared. Raises OSError."""
         if run_ids:
+            for directory in (self.store.home.runs, self.store.home.file("logs")):
+                atomic.flush_directory(directory)
             self._spawn(self.store.home.path, run_ids, self.environment)
 
     def prepare(self, run: Run) -> bool:
-        """Writes what its supervisor is to know; whether there is to be one. Raises OSError,
-        BrokenStore.
+        """Writes what its supervisor is to know, for `spawn` to flush; whether there is to be one.
+        Raises OSError, BrokenStore.
         """
         rundir = self.store.rundir(run.id)
         rundir.make()
@@ -90,7 +92,7 @@ class Launcher:
             self._give_up(run, rundir, words)
             return False
         as_run = strict.encode(self._as_it_will_run(run, task))
-        atomic.write(self.store.home.as_run(run.id), as_run)
+        atomic.write(self.store.home.as_run(run.id), as_run, flush_name=False)
         rundir.count_start()
         return True
 

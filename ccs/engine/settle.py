@@ -49,9 +49,9 @@ def _record(
     home: Home, run_id: str, ended: Record, of: tuple[str, ...], goes_on: bool, now: datetime
 ) -> list[str]:
     """`of`: the statuses of a run that this can be the end of."""
+    runs = Records(home.collection("runs"), "runs", name_later=True)
     with Lock(home.store_lock) as lock:
         lock.acquire_within(STORE_TIMEOUT, "ccs supervise")
-        runs = Records(home.collection("runs"), "runs")
         content = runs.read_some(sealed.mentioning(run_id))
         run = next((one for one in content.records if one["id"] == run_id), None)
         if run is None or run.get("status", "upcoming") not in of:
@@ -75,6 +75,7 @@ def _record(
         fresh = {one["id"]: one for one in (run, *following)}
         instead = [(one, fresh.pop(one["id"])) for one in content.records if one["id"] in fresh]
         runs.change(content, instead, [*fresh.values()])
+    runs.flush_name()
     return [one["id"] for one in following if one["status"] == "upcoming"]
 
 

@@ -121,15 +121,16 @@ class Work:
         now = self.clock.now()
         learn.conclude(self.home, self.terms, ended, self.refused, self.began, now)
         commits = ended["status"] == "success" and not self.mock and self.asked["place"]["commit"]
-        self._write_for_now(place, ended, commits)
+        if place.repo is not None:
+            self._write_for_now(place, ended, commits)
         if commits:
             mask = resolved.mask_text
             commit(place, self.asked, self.run_id, logs.note, mask, self._told_to_stop)
         workplace.leave(place, ended, self.run_id, logs.note)
 
     def _write_for_now(self, place: workplace.Place, ended: Record, commits: bool) -> None:
-        """What holds if this supervisor does not live to the end: hooks may take their time, and
-        nobody else knows what the check said."""
+        """What holds if this supervisor does not live to the end: git and its hooks may take their
+        time, and nobody else knows what the check said."""
         where = {"cwd": place.cwd, "worktree": place.tree.name if place.tree else None}
         message = settle.NOT_COMMITTED if commits and place.before is not None else ended["message"]
         with suppress(OSError):  # the final one is tried until it is there

@@ -185,7 +185,8 @@ def _started(pid: int) -> Any:
 
 def _boot() -> str:
     try:
-        with open(f"{_PROC}/sys/kernel/random/boot_id", encoding="ascii") as file:
+        # The one codec that Python has loaded.
+        with open(f"{_PROC}/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return file.read().strip()
     except OSError:
         return "-"

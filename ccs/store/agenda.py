@@ -82,7 +82,7 @@ def opened(home: str) -> TextIO:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise ValueError("no agenda")
-    return open(fd, encoding="ascii")
+    return open(fd, encoding="utf-8")  # the one codec that Python has loaded
 
 
 def line(
@@ -136,7 +136,7 @@ def _goes_on(home: str, word: str) -> bool:
 def boot_id() -> str:
     """Changes with every boot; `-` where the system names none."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return file.read().strip()
     except OSError:
         return "-"

@@ -85,10 +85,13 @@ def _chunks(fd: int) -> Iterator[bytes]:
         yield chunk
 
 
-def write(path: str, content: bytes, durable: bool = True, previous: str = "") -> Stamp:
+def write(
+    path: str, content: bytes, durable: bool = True, previous: str = "", flush_name: bool = True
+) -> Stamp:
     """Replaces `path`. `durable=False` skips the fsyncs, for what can be rebuilt.
 
-    `previous`: the name by which the version that stood there is kept.
+    `previous`: the name by which the version that stood there is kept. `flush_name=False` leaves
+    the directory to be flushed by whoever calls.
     Raises BrokenStore for what is no file: a rename would replace a link and leave what it leads
     to as it was, and cannot replace a directory.
     """
@@ -111,7 +114,7 @@ def write(path: str, content: bytes, durable: bool = True, previous: str = "") -
     except BaseException:
         _unlink(draft)
         raise
-    if durable:
+    if durable and flush_name:
         flush_directory(directory)
     return written
 

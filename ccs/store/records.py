@@ -70,11 +70,16 @@ class Content:
 
 
 class Records:
-    """Reading needs no lock; `write` is called under the store lock only."""
+    """Reading needs no lock; `write` is called under the store lock only.
 
-    def __init__(self, path: str, name: str) -> None:
+    `name_later`: what is written is certain only after `flush_name`, for which nobody needs to wait
+    at the lock.
+    """
+
+    def __init__(self, path: str, name: str, name_later: bool = False) -> None:
         self.path = path
         self.name = name
+        self._name_later = name_later
 
     def read(self) -> Content:
         """Raises BrokenStore for a file that is no list of records, OSError."""
@@ -183,7 +188,12 @@ class Records:
         atomic.sweep(self.path)
         if content.raw.lstrip()[:1] == b"[":
             atomic.write(self.path + ".format-0", content.raw)
-        return atomic.write(self.path, text, previous=self.path + ".prev" if content.raw else "")
+        previous = self.path + ".prev" if content.raw else ""
+        return atomic.write(self.path, text, previous=previous, flush_name=not self._name_later)
+
+    def flush_name(self) -> None:
+        """Raises OSError."""
+        atomic.flush_directory(os.path.dirname(self.path))
 
 
 def refuse_if_lost(path: str) -> None:

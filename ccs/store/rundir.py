@@ -43,9 +43,8 @@ class RunDir:
         self.path = os.path.join(runs, run_id)
 
     def make(self) -> None:
-        """Raises BrokenStore, OSError."""
-        if make_directory(self.path):
-            atomic.flush_directory(os.path.dirname(self.path))
+        """The name is not flushed. Raises BrokenStore, OSError."""
+        make_directory(self.path)
 
     def exists(self) -> bool:
         """A link does not count: it would lead what is written and removed out of the store.
@@ -77,12 +76,17 @@ class RunDir:
 
     # The start mark ---------------------------------------------------------
 
-    def mark_started(self, owner: Record) -> bool:
-        """Once in a run's life; False when it was made before. Raises OSError."""
+    def claim(self, owner: Record) -> bool:
+        """Before the mark, with the run's lock held: who is to be signalled, and room for how it
+        ends. False when it was marked before. Raises OSError."""
         if self.started():
             return False  # the owner that stands there is the one that made it
         atomic.write(self._file("owner"), json.dumps(owner).encode(), durable=False)
         self._reserve()
+        return True
+
+    def mark_started(self) -> bool:
+        """Once in a run's life; False when it was made before. Raises OSError."""
         return atomic.create(self._file("started"))
 
     def unmark(self) -> None:

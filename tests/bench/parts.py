@@ -16,7 +16,7 @@ import peers
 import stores
 from measure import Command, Row, ms, ratio, side_by_side
 
-from ccs.engine.begin import unfinished_or
+from ccs.engine.begin import concerning
 from ccs.store.records import Records
 from ccs.store.store import Store
 
@@ -181,7 +181,7 @@ def _changed(store: Store, rounds: int) -> float:
     for number in range(rounds):
         with store.locked("bench"):
             begun = time.perf_counter()
-            content = runs.read_some(unfinished_or(run_id))
+            content = runs.read_some(concerning(run_id, "no session"))
             run = next(one for one in content.records if one["id"] == run_id)
             runs.change(content, [(run, {**run, "turns": number})])
             taken.append(time.perf_counter() - begun)

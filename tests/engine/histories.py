@@ -120,7 +120,7 @@ class Ticks:
         rundir.make()
         self._locks[run_id] = rundir.lock()
         assert self._locks[run_id].acquire()
-        assert rundir.mark_started(process.identity(os.getpid()))
+        assert rundir.claim(process.identity(os.getpid())) and rundir.mark_started()
         found = self.store.runs.get(run_id)
         assert found is not None
         asked = as_it_ran(self.store.home, run_id)

@@ -20,6 +20,7 @@ from ccs.errors import Conflict, InvalidInput
 from ccs.host import process
 from ccs.model import key
 from ccs.store import atomic
+from ccs.store.records import Records
 from ccs.store.tasklist import ChangedMeanwhile
 
 
@@ -372,6 +373,21 @@ def test_while_others_are_at_the_store_no_start_counts_against_a_run(night, monk
             with night.store.locked():
                 assert not night.started(run_id)
     assert night.tick("20 10:30").launched == [run_id]
+    assert night.started(run_id)
+
+
+def test_a_run_whose_beginning_is_not_certain_on_disk_waits_for_the_next_tick(
+    store, night, monkeypatch
+):
+    def refuse(records):
+        raise OSError(5, "input/output error")
+
+    store.tasks.put(task(1))
+    (run_id,) = night.tick("20 10:15").launched
+    with monkeypatch.context() as patch:
+        patch.setattr(Records, "flush_name", refuse)
+        assert not night.started(run_id)
+    assert night.tick("20 10:16").launched == [run_id]
     assert night.started(run_id)
 
 

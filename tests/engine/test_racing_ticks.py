@@ -20,7 +20,8 @@ def test_two_ticks_together_never_launch_a_slot_twice(store, monkeypatch, tmp_pa
     def write_down(home, run_ids, environment):
         [run_id] = run_ids
         # As a supervisor does at once; a tick that comes after that must not start another.
-        store.rundir(run_id).mark_started(process.identity(os.getppid()))
+        rundir = store.rundir(run_id)
+        assert rundir.claim(process.identity(os.getppid())) and rundir.mark_started()
         with open(ledger, "a") as file:
             file.write(f"{run_id}\n")
 

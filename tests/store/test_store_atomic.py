@@ -245,7 +245,8 @@ from ccs.store.rundir import RunDir
 History(home.history).append([{"id": "ab", "scheduled_time": "2026-11-20T10:00:00.000Z"}])
 rundir = RunDir(home.runs, "ab")
 rundir.make()
-rundir.mark_started({"pid": 1})
+rundir.claim({"pid": 1})
+rundir.mark_started()
 rundir.write_outcome({"status": "success"})
 rundir.ask_to_stop("stopped")
 """

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import filelock
 import pytest
@@ -72,6 +77,83 @@ def test_a_timeout_names_the_holder(path, holding):
         Lock(path).acquire_within(0)
     assert f"pid {holder.pid} (ccs tasks create)" in caught.value.message
     assert caught.value.exit_code == 7
+
+
+@pytest.fixture
+def hears_alarms():
+    """Whatever a test does to the alarm is undone."""
+    known = signal.getsignal(signal.SIGALRM)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, known)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+
+
+def gives_up(path):
+    with pytest.raises(LockTimeout), Lock(path) as lock:
+        lock.acquire_within(0.05)
+    return True
+
+
+def test_whoever_waits_in_the_queue_gives_up_in_time_and_leaves_no_alarm(
+    path, holding, hears_alarms
+):
+    holding(path)
+    known = signal.getsignal(signal.SIGALRM)
+    assert gives_up(path)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is known
+
+
+def test_an_alarm_that_somebody_else_has_set_stays_theirs(path, holding, hears_alarms):
+    """As of `perl -e 'alarm 60; exec @ARGV' ccs tick`."""
+    holding(path)
+    rung = []
+    signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    assert gives_up(path)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    os.kill(os.getpid(), signal.SIGALRM)
+    assert rung == [1]
+
+
+def test_who_hears_no_alarm_gives_up_in_time_too(path, holding, hears_alarms):
+    holding(path)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    assert gives_up(path)
+
+
+def test_who_waits_in_a_thread_gives_up_in_time_too(path, holding):
+    holding(path)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(gives_up, path).result()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_those_who_wait_are_served_in_the_order_in_which_they_came(path, tmp_path, holding):
+    holder, served = holding(path), tmp_path / "served"
+    waiting = []
+    for number in range(4):
+        waiting.append(python(IN_TURN, path, str(served), str(number)))
+        queued = [f"-> FLOCK ADVISORY WRITE {one.pid} " for one in waiting]
+        deadline = time.monotonic() + 30
+        while not all(one in " ".join(Path("/proc/locks").read_text().split()) for one in queued):
+            assert waiting[-1].poll() is None and time.monotonic() < deadline
+    holder.kill()
+    for one in waiting:
+        one.communicate()
+    assert served.read_text() == "0123"
+
+
+IN_TURN = """
+import sys
+from ccs.store.lock import Lock
+path, served, name = sys.argv[1:]
+with Lock(path) as lock:
+    lock.acquire_within(60)
+    with open(served, "a") as file:
+        file.write(name)
+"""
 
 
 def test_a_shorter_signature_leaves_nothing_of_a_longer_one(path):

@@ -27,6 +27,10 @@ def file(rundir, name):
     return os.path.join(rundir.path, name)
 
 
+def begun(rundir, owner):
+    return rundir.claim(owner) and rundir.mark_started()
+
+
 def test_making_it_is_private_and_twice_the_same_as_once(rundir):
     with open(file(rundir, "stop"), "w"):
         pass
@@ -41,7 +45,7 @@ def test_a_supervisor_makes_no_directory(tmp_path):
     for use in (
         rundir.lock().acquire,
         rundir.count_start,
-        lambda: rundir.mark_started({}),
+        lambda: begun(rundir, {}),
         lambda: rundir.write_outcome({}),
         lambda: rundir.ask_to_stop("stopped"),
     ):
@@ -70,7 +74,7 @@ from ccs.store.rundir import RunDir
 rundir = RunDir(sys.argv[1], sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
-print(rundir.mark_started({"racer": sys.argv[3]}))
+print(rundir.claim({"racer": sys.argv[3]}) and rundir.mark_started())
 """
 
 
@@ -88,16 +92,16 @@ def test_of_many_processes_one_makes_the_mark(rundir):
 
 
 def test_the_mark_is_made_once_and_its_owner_stays(rundir):
-    assert rundir.mark_started({"pid": 1})
-    assert not rundir.mark_started({"pid": 2})
+    assert begun(rundir, {"pid": 1})
+    assert not begun(rundir, {"pid": 2})
     assert rundir.owner() == {"pid": 1}
 
 
 def test_a_mark_taken_back_can_be_made_again(rundir):
-    assert rundir.mark_started({"pid": 1})
+    assert begun(rundir, {"pid": 1})
     rundir.unmark()
     assert not rundir.started()
-    assert rundir.mark_started({"pid": 2})
+    assert begun(rundir, {"pid": 2})
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -108,9 +112,9 @@ def test_a_mark_that_could_not_be_made_is_not_there(rundir, step, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(os, step, refuse)
         with pytest.raises(OSError):
-            rundir.mark_started({"pid": 1})
+            begun(rundir, {"pid": 1})
     assert not rundir.started()
-    assert rundir.mark_started({"pid": 1})
+    assert begun(rundir, {"pid": 1})
 
 
 def test_a_mark_whose_directory_could_not_be_flushed_is_not_there(rundir, monkeypatch):
@@ -122,7 +126,7 @@ def test_a_mark_whose_directory_could_not_be_flushed_is_not_there(rundir, monkey
     with monkeypatch.context() as broken:
         broken.setattr(atomic, "flush_directory", refuse)
         with pytest.raises(OSError):
-            rundir.mark_started({"pid": 1})
+            begun(rundir, {"pid": 1})
     assert not rundir.started()
 
 
@@ -132,7 +136,7 @@ def test_without_room_for_its_outcome_a_run_is_not_marked(small_disk, fill):
     ballast = fill(small_disk)
     os.truncate(ballast, os.path.getsize(ballast) - RESERVED // 2)
     with pytest.raises(OSError) as caught:
-        rundir.mark_started({"pid": 1})
+        begun(rundir, {"pid": 1})
     assert caught.value.errno == errno.ENOSPC
     assert not rundir.started()
 
@@ -143,7 +147,7 @@ def test_where_the_file_system_cannot_reserve_room_it_is_written(rundir, code, m
         raise OSError(code, "not here")
 
     monkeypatch.setattr(os, "posix_fallocate", unsupported)
-    assert rundir.mark_started({"pid": 1})
+    assert begun(rundir, {"pid": 1})
     assert os.path.getsize(file(rundir, "reserve")) == RESERVED
 
 
@@ -154,7 +158,7 @@ def test_where_the_file_system_cannot_reserve_room_it_is_written(rundir, code, m
 def test_an_outcome_is_read_as_written_and_can_be_rewritten(rundir, marked):
     assert rundir.outcome() is None
     if marked:
-        rundir.mark_started({"pid": 1})
+        begun(rundir, {"pid": 1})
     rundir.write_outcome(OUTCOME)
     assert rundir.outcome() == OUTCOME
     rundir.write_outcome({"status": "failed"})
@@ -173,7 +177,7 @@ def test_an_outcome_that_no_file_of_records_could_take_up_is_none(rundir, odd):
 
 
 def test_an_outcome_larger_than_the_reserve_is_written_whole(rundir):
-    rundir.mark_started({"pid": 1})
+    begun(rundir, {"pid": 1})
     long = {"message": "x" * (2 * RESERVED)}
     rundir.write_outcome(long)
     assert rundir.outcome() == long
@@ -182,7 +186,7 @@ def test_an_outcome_larger_than_the_reserve_is_written_whole(rundir):
 def test_an_outcome_finds_its_room_on_a_full_disk(small_disk, fill):
     rundir = RunDir(str(small_disk), an_id(1))
     rundir.make()
-    assert rundir.mark_started({"pid": 1})
+    assert begun(rundir, {"pid": 1})
     fill(small_disk)
     with pytest.raises(OSError):
         atomic.write(file(rundir, "proof"), b"that it is full")
@@ -196,7 +200,7 @@ def test_an_outcome_is_there_whole_or_not_at_all(rundir, step, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EIO, "the disk is gone")
 
-    rundir.mark_started({"pid": 1})
+    begun(rundir, {"pid": 1})
     with monkeypatch.context() as broken:
         broken.setattr(os, step, refuse)
         with pytest.raises(OSError):
@@ -265,7 +269,7 @@ def test_removing_takes_the_lock_last(rundir, monkeypatch):
     with rundir.lock() as lock:
         assert lock.acquire()
         rundir.count_start()
-        rundir.mark_started({"pid": 1})
+        begun(rundir, {"pid": 1})
         rundir.write_outcome(OUTCOME)
         rundir.ask_to_stop("stopped")
         removed = []
@@ -292,7 +296,7 @@ def test_removing_twice_is_the_same_as_once(rundir):
 
 
 def test_a_removal_that_was_cut_off_is_finished_by_the_next(rundir, monkeypatch):
-    rundir.mark_started({"pid": 1})
+    begun(rundir, {"pid": 1})
     rundir.write_outcome(OUTCOME)
 
     def dies(path):
@@ -331,7 +335,7 @@ def test_drafts_of_killed_writers_go_with_it(rundir):
 
 def test_what_is_not_ours_alone_is_refused_and_never_taken_for_absent(rundir):
     """A run whose owner is unknown is ended, and one without an outcome may be lost."""
-    rundir.mark_started({"pid": 1})
+    begun(rundir, {"pid": 1})
     rundir.write_outcome(OUTCOME)
     for name, look in (("owner", rundir.owner), ("outcome.json", rundir.outcome)):
         os.link(file(rundir, name), file(rundir, "backup"))
@@ -346,7 +350,7 @@ def test_what_is_not_ours_alone_is_refused_and_never_taken_for_absent(rundir):
 
 
 def test_a_reserve_with_a_second_name_is_left_alone(rundir):
-    rundir.mark_started({})
+    begun(rundir, {})
     os.link(file(rundir, "reserve"), file(rundir, "backup"))
     rundir.write_outcome(OUTCOME)
     assert rundir.outcome()["status"] == "success"
@@ -358,7 +362,7 @@ def test_a_disk_that_does_not_answer_says_neither_yes_nor_no(rundir, monkeypatch
     def broken(path, **_):
         raise OSError(errno.EIO, "input/output error", path)
 
-    rundir.mark_started({})
+    begun(rundir, {})
     monkeypatch.setattr(os, "lstat", broken)
     looks = (rundir.exists, rundir.started, rundir.starts, lambda: is_free(file(rundir, "lock")))
     for look in looks:
