@@ -111,16 +111,21 @@ def _supervise(run_ids: list[str], in_session: bool) -> None:
     from ccs.host import process
     from ccs.redact import redact, redacted
     from ccs.store.home import Home
+    from ccs.store.rundir import RunDir
 
     os.umask(0o077)
     home = Home.of(os.environ)
     _leave_directory()
+    run_id: str | None = run_ids[0]
     if len(run_ids) > 1:
         redact(b"")  # its expressions are compiled once for all of them
-        run_ids = process.each_its_own(run_ids)
-    if not run_ids:
+        run_id, without = process.each_its_own(run_ids)
+        for one in without:
+            RunDir(
+                home.runs, one
+            ).forget_starts()  # the next tick starts them, as often as it takes
+    if run_id is None:
         return
-    [run_id] = run_ids
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
     try:
         if in_session:

@@ -14,6 +14,7 @@ without a start mark is started, a slot without a cursor finds its record by id.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -126,7 +127,12 @@ class _Tick:
         self._start_scans(launcher)
         self._tidy(launcher)
         starting = reaped.alive.union(self.done.launched)
+        usage = atomic.stamp_of(self.store.home.usage)
         self._write_agenda(launcher, look, self._notify(launcher), starting)
+        if atomic.stamp_of(self.store.home.usage) != usage:
+            # An alarm that came after the look for them has taken away the agenda of before.
+            with suppress(FileNotFoundError):
+                os.unlink(self.store.home.agenda)
         return self.done
 
     def _record(self, launcher: Launcher, look: Look, alive: set[str]) -> list[Action]:

@@ -21,22 +21,22 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end 
 _PROC = "/proc"
 
 
-def each_its_own(names: Sequence[str]) -> list[str]:
-    """A process and a session for each of them, with what this one has loaded: its name there,
-    nothing in this one. Where the system allows no more of them the last ones get none.
+def each_its_own(names: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """A process and a session for each of them, with what this one has loaded: its name there; in
+    this one None, and those for which the system allowed no more of them.
     """
     import gc
 
     gc.freeze()  # the collector would write to every page, and each would have a copy of its own
-    for name in names:
+    for place, name in enumerate(names):
         try:
             pid = os.fork()
         except OSError:
-            break
+            return None, names[place:]
         if pid == 0:
             os.setsid()
-            return [name]
-    return []
+            return name, ()
+    return None, ()
 
 
 def identity(pid: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from histories import Ticks, at, run, task, uid
 from ccs import instant
 from ccs.engine import channels, deliver, notify, settle, tick
 from ccs.engine.clock import Clock
+from ccs.engine.rest import Rest
 from ccs.host.notify import NotDelivered
 from ccs.model.notify import Told
 from ccs.model.settings import Settings
@@ -437,6 +438,20 @@ class TestWhatIsTold:
         world.ticks.tick("20 10:00")
         assert os.path.exists(world.store.home.agenda)
         alarm(world, "work", "outage", "no way in", "20 10:01")
+        assert not os.path.exists(world.store.home.agenda)
+
+    def test_an_alarm_between_the_look_and_the_agenda_wakes_the_next_tick_too(
+        self, world, monkeypatch
+    ):
+        def after_an_alarm(*args, written=Rest.agenda):
+            alarm(world, "work", "outage", "no way in", "20 10:00")
+            return written(*args)
+
+        world.settings("phone", on_alarm=["phone"])
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Rest, "agenda", after_an_alarm)
+            world.ticks.tick("20 10:00")
+        assert world.owed == []
         assert not os.path.exists(world.store.home.agenda)
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -183,6 +184,32 @@ def _locked(file) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def test_a_start_for_which_there_was_no_process_does_not_count(ccs):
+    """Where a user may have so many, and no more (RLIMIT_NPROC)."""
+    ids = [ccs.start(ccs.task("[[mock: hang]]")) for _ in range(2)]
+    for run_id in ids:
+        ccs.running(run_id)
+    rundirs = [ccs.store / "runs" / run_id for run_id in ids]
+    left_out = """
+import os, sys
+def refuse(): raise BlockingIOError(11, "Resource temporarily unavailable")
+os.fork = refuse
+sys.argv = ["ccs", "supervise"]
+from ccs.entry import main
+main()
+"""
+    counted = [rundir / "starts" for rundir in rundirs]
+    assert all(one.exists() for one in counted)
+    subprocess.run(
+        [sys.executable, "-P", "-c", left_out],
+        env={**ccs.env, "CCS_RUN_IDS": " ".join(ids)},
+        check=True,
+    )
+    assert not any(one.exists() for one in counted)
+    for run_id in ids:
+        ccs.ok("runs", "stop", run_id)
 
 
 def test_a_recorded_run_that_never_started_is_started_by_the_next_tick(ccs):
