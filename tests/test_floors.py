@@ -19,6 +19,7 @@ FLOORS = {
     "ccs.instant": (0, "ground"),
     "ccs.text": (0, "ground"),
     "ccs.redact": (0, "ground"),
+    "ccs.spellings": (0, "ground"),
     "ccs.model": (0, "ground"),
     "ccs.schedule": (0, "ground"),
     "ccs.usage": (0, "ground"),

@@ -5,8 +5,6 @@ value that happens to be ambient may bill another account. Lean.
 
 from __future__ import annotations
 
-import binascii
-import json
 import os
 from contextlib import suppress
 
@@ -15,11 +13,12 @@ from ccs.host.files import read_regular
 from ccs.host.process import MARKER
 from ccs.model.sources import OTHER_NAMES, SOURCES, is_credential, leads_programs, looks_secret
 from ccs.redact import redact
+from ccs.spellings import spellings, strings_within
 from ccs.text import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 # Set by a client for its tools; a client started by such a tool must not think it is that session.
@@ -42,15 +41,8 @@ _OF_A_REPOSITORY = (
     *("GIT_INTERNAL_SUPER_PREFIX", "GIT_QUARANTINE_PATH", "GIT_REFLOG_ACTION"),
     *("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR"),
 )
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-# Shorter values ("0", "true") are no secrets, and masking them would eat the logs.
-_SHORTEST_SECRET = 6
-_AS_GO_HAS_IT = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&"})
 # Of what only its name says that it is one.
 _SHORTEST_GUESSED = 12
-# In bytes before they are encoded: 76 and 64 letters.
-_BASE64_LINES = (57, 48)
 # With its name, what Linux takes as one variable.
 _LONGEST = 128 * 1024 - 1
 # A model or a window may be called like the value of some variable that is no secret.
@@ -73,7 +65,7 @@ class Environment:
     ) -> None:
         self.variables = variables
         self.others = variables if others is None else others
-        self._hidden = _forms(secrets)
+        self._hidden = spellings(secrets)
 
     def mask(self, content: bytes) -> bytes:
         for form in self._hidden:
@@ -144,7 +136,7 @@ def resolve(
         variables[one.name] = value
         secrets.append(value)
         if one.source not in ("static", "env"):
-            secrets += _strings_within(value)
+            secrets += strings_within(value)
         elif not looks_secret(one.name):
             others[one.name] = value
     if profile and isinstance(profile.get("config_dir"), str):
@@ -160,7 +152,7 @@ def at_hand(
     for one in (variable for profile in profiles for variable in _entries(profile)):
         with suppress(OSError, ValueError, KeyError):  # what cannot be had
             value = _NEAR[one.source](one.value, environ)
-            secrets += [value, *_strings_within(value)]
+            secrets += [value, *strings_within(value)]
     return Environment({}, secrets)
 
 
@@ -239,69 +231,3 @@ _NEAR: dict[str, Callable[[str, Mapping[str, str]], str]] = {
     "env": _from_environ,
     "file": _from_file,
 }
-
-
-def _strings_within(value: str) -> list[str]:
-    """What a secret that is a JSON document holds: a tool will show the part and not the whole."""
-    if not value.startswith(("{", "[")):
-        return []
-    try:
-        left = [json.loads(value)]
-    except (ValueError, RecursionError):
-        return []
-    found = []
-    while left:
-        part = left.pop()
-        if isinstance(part, str):
-            found.append(part)
-        elif isinstance(part, (dict, list)):
-            left += part.values() if isinstance(part, dict) else part
-    return found
-
-
-def _forms(secrets: list[str]) -> list[bytes]:
-    """A secret, and each line of it, as it stands in plain text, inside JSON and inside JSON that
-    a tool printed into the client's JSON, also as PHP and Go spell it, in a URL and in base64;
-    longest first.
-    """
-    forms: set[bytes] = set()
-    for part in {part for secret in secrets for part in (secret, *secret.splitlines())}:
-        if len(part) < _SHORTEST_SECRET:
-            continue
-        for ascii_only in (True, False):
-            python = json.dumps(part, ensure_ascii=ascii_only)[1:-1]
-            for once in (part, python, python.replace("/", "\\/"), python.translate(_AS_GO_HAS_IT)):
-                twice = (json.dumps(once, ensure_ascii=told)[1:-1] for told in (True, False))
-                forms |= {form.encode("utf-8", "surrogatepass") for form in (once, *twice)}
-        content = part.encode("utf-8", "surrogatepass")
-        forms |= {*_in_url(content), *_in_base64(content), *_in_lines_of_base64(content)}
-    return sorted(forms, key=len, reverse=True)
-
-
-def _in_lines_of_base64(content: bytes) -> Iterator[bytes]:
-    """As base64(1) and openssl(1) cut it, which the form of the whole would not be found in."""
-    for width in _BASE64_LINES:
-        for start in range(0, len(content) if len(content) > width else 0, width):
-            piece = content[start : start + width]
-            if len(piece) >= _SHORTEST_SECRET:
-                yield binascii.b2a_base64(piece, newline=False)[: 8 * len(piece) // 6]
-
-
-def _in_url(content: bytes) -> Iterator[bytes]:
-    for form in ("%%%02X", "%%%02x"):
-        quoted = [chr(one) if one in _UNRESERVED else form % one for one in content]
-        for slash in ("/", form % ord("/")):
-            for blank in ("+", "%20"):
-                held = {form % ord("/"): slash, form % ord(" "): blank}
-                yield "".join(held.get(one, one) for one in quoted).encode("ascii")
-
-
-def _in_base64(content: bytes) -> Iterator[bytes]:
-    """Whatever stands before and after it in what was encoded: the letters it alone decides."""
-    for before in range(3):
-        bits = 8 * before, 8 * (before + len(content))
-        whole = binascii.b2a_base64(b"\0" * before + content, newline=False)
-        form = whole[-(-bits[0] // 6) : bits[1] // 6]
-        yield form
-        yield form.translate(_URL_SAFE)
-        yield form.replace(b"/", b"\\/")  # as some write it in JSON

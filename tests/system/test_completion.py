@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import pytest
 
-from ccs.cli.main import COMMANDS, ccs
+from ccs.cli.main import ccs
+from ccs.cli.table import COMMANDS
 from ccs.store.home import Home
 from ccs.store.lock import Lock
 

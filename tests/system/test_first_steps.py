@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminal import Terminal
 
-from ccs.cli import complete, grouped, main, output, terminal
+from ccs.cli import complete, grouped, main, output, table, terminal
 from ccs.cli.topics import TOPICS
 from ccs.model import settingwords, task
 
@@ -80,7 +80,7 @@ def test_plain_ccs_fits_one_screen_and_names_the_next_steps(ccs):
 
 def test_every_command_stands_in_one_group_of_the_help(shared, inside):
     shown = inside(shared, "help").out
-    for name in main.COMMANDS:
+    for name in table.COMMANDS:
         assert len(re.findall(rf"^  {name} ", shown, re.M)) == 1, name
 
 
