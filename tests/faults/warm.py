@@ -12,6 +12,7 @@ import json
 import os
 import pkgutil
 import resource
+import select
 import subprocess
 import sys
 import time
@@ -151,7 +152,7 @@ def _run(request: dict[str, Any], gate: int, done: int) -> None:
         os.dup2(written, 1)
         os.dup2(written, 2)
         os.close(done)
-        os.read(gate, 1)
+        select.select([gate], [], [])  # a read would be counted among the program's
         if request["longest_file"] is not None:
             most = request["longest_file"]
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
