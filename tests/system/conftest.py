@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -52,6 +53,7 @@ class Program:
             "HOME": str(self.home),
             "CCS_HOME": str(self.store),
             "CCS_MOCK_LEDGER": str(self.ledger),
+            "TMPDIR": str(root),
             "TZ": "UTC",
         }
 
@@ -191,6 +193,7 @@ def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         for name, value in program.env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(program.work)
+        monkeypatch.setattr(tempfile, "tempdir", None)  # it remembers what it found
         monkeypatch.setattr(sys, "argv", ["ccs", *words])
         with pytest.raises(SystemExit) as stop:
             main()
