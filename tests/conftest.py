@@ -1,8 +1,13 @@
-"""The real home is out of reach by construction: HOME is a file; nothing can be made below it."""
+"""The real home is out of reach by construction: HOME is a file; nothing can be made below it.
+
+What tests write lies in memory where there is room for it: a file system on a disk takes as long to
+replace one file as the rest of a tick.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from datetime import UTC, datetime
 
@@ -13,6 +18,31 @@ from ccs.store.store import Store
 
 # A shell that starts tests in the background has them ignore Ctrl-C, and so all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_MEMORY = "/dev/shm"
+_ROOM = 1 << 30
+_IN_MEMORY = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Unless it was said where, as to a worker."""
+    if config.option.basetemp is None and _takes_programs(_MEMORY):
+        config.option.basetemp = config.stash[_IN_MEMORY] = f"{_MEMORY}/ccs-tests-{os.getpid()}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if place := config.stash.get(_IN_MEMORY, ""):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _takes_programs(place: str) -> bool:
+    """Whether there is room, and scripts can be run that are written there."""
+    try:
+        found = os.statvfs(place)
+    except (OSError, AttributeError):
+        return False
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize > _ROOM
 
 
 @pytest.fixture(autouse=True)

@@ -36,8 +36,10 @@ def words(node: ast.AST, known: dict[str, ast.AST]) -> list[ast.AST]:
 
 def git_calls():
     for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        for function in ast.walk(tree):
+        source = path.read_text()
+        if "git" not in source:
+            continue
+        for function in ast.walk(ast.parse(source)):
             if not isinstance(function, ast.FunctionDef):
                 continue
             known = {

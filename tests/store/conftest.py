@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,16 +15,6 @@ from typing import Any
 
 import pytest
 from store_records import Holder
-
-
-@pytest.fixture
-def swift(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory where there is one: for many writes where the disk is not the point."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="ccs-test-") as place:
-        yield Path(place)
 
 
 @pytest.fixture

@@ -260,8 +260,8 @@ def calls(trace, place):
 
 
 @pytest.fixture
-def home(swift):
-    home = Home(str(swift / "store"))
+def home(tmp_path):
+    home = Home(str(tmp_path / "store"))
     home.create()
     return home
 

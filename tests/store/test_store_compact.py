@@ -11,8 +11,8 @@ from ccs.store.history import History
 
 
 @pytest.fixture
-def history(swift):
-    directory = swift / "history"
+def history(tmp_path):
+    directory = tmp_path / "history"
     directory.mkdir(mode=0o700)
     found = History(str(directory))
     found.append([run_entry(n, scheduled_time=f"2026-1{n % 2}-02T00:00:00.000Z") for n in range(9)])

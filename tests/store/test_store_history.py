@@ -12,8 +12,8 @@ from ccs.store.history import History
 
 
 @pytest.fixture
-def history(swift):
-    directory = swift / "history"
+def history(tmp_path):
+    directory = tmp_path / "history"
     directory.mkdir(mode=0o700)
     return History(str(directory))
 

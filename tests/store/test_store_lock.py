@@ -264,9 +264,9 @@ for step in range(100):
 """
 
 
-def test_eight_writers_lose_nothing(swift):
-    file = str(swift / "counters.json")
-    writers = [python(WRITER, str(swift / "store.lock"), file, f"writer {n}") for n in range(8)]
+def test_eight_writers_lose_nothing(tmp_path):
+    file = str(tmp_path / "counters.json")
+    writers = [python(WRITER, str(tmp_path / "store.lock"), file, f"writer {n}") for n in range(8)]
     for writer in writers:
         writer.communicate()
     assert [writer.returncode for writer in writers] == [0] * 8

@@ -18,8 +18,8 @@ ENOUGH = KEPT + BATCH  # so many finished runs are there before some leave
 
 
 @pytest.fixture
-def store(swift):
-    store = Store(Home(str(swift / "store")))
+def store(tmp_path):
+    store = Store(Home(str(tmp_path / "store")))
     store.home.create()
     return store
 
