@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-_RUNNING = b'\n      "status": "running"'
+# Wherever it stands in its record: a hand may have put it first.
+_RUNNING = b'"status": "running"'
 
 
 def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: datetime) -> bool:

@@ -376,6 +376,22 @@ def test_while_others_are_at_the_store_no_start_counts_against_a_run(night, monk
     assert night.started(run_id)
 
 
+@pytest.mark.parametrize("first", ["id", "status"])
+def test_a_run_begins_beside_no_other_whatever_comes_first_in_its_record(store, night, first):
+    store.tasks.put(task(1), task(2))
+    mine, other = sorted(
+        night.tick("20 10:15").launched, key=lambda one: store.runs.get(one).task_id
+    )
+    store.runs.put(run(99, task(1), status="running"))
+    path = Path(store.home.collection("runs"))
+    edited = json.loads(path.read_bytes())
+    edited["runs"] = [{first: one[first], **one} for one in edited["runs"]]
+    path.write_text(json.dumps(edited))
+    store.runs.put(store.runs.get(other).changed(message="others stay as they were edited"))
+    begins = night.started(mine)
+    assert not begins
+
+
 def test_a_run_whose_beginning_is_not_certain_on_disk_waits_for_the_next_tick(
     store, night, monkeypatch
 ):
