@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
-_RUNNING = b'\n      "status": "running"'
+# Wherever it stands in its record: a hand may have put it first.
+_RUNNING = b'"status": "running"'
 
 
 def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: datetime) -> bool:
     """Whether this supervisor may start the client. Called with the run's lock held.
 
     `withheld`: what nobody has approved, see `ccs.engine.approval`; the run is held for it.
-    True: owner, start mark and `running` are on disk. False: nothing is, and it must leave.
+    True: owner, start mark and `running` are on disk. False: it has made no mark, and must leave.
     """
     runs = Records(home.collection("runs"), "runs", name_later=True)
     with Lock(home.store_lock) as lock:

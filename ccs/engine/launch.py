@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -72,10 +73,17 @@ class Launcher:
 
     def spawn(self, run_ids: Sequence[str]) -> None:
         """Starts the supervisors of runs that are prepared. Raises OSError."""
-        if run_ids:
+        if not run_ids:
+            return
+        try:
             for directory in (self.store.home.runs, self.store.home.file("logs")):
                 atomic.flush_directory(directory)
             self._spawn(self.store.home.path, run_ids, self.environment)
+        except OSError:
+            for run_id in run_ids:
+                with suppress(OSError):  # it counts; the first error is the one worth raising
+                    self.store.rundir(run_id).forget_starts()
+            raise
 
     def prepare(self, run: Run) -> bool:
         """Writes what its supervisor is to know, for `spawn` to flush; whether there is to be one.

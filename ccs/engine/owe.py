@@ -69,7 +69,8 @@ def _owe(
         if channels:
             made = entries(event, run_id, channels, facts, now)
             Owed(home).change(lambda notices: notices.add(*made))
-    except (CcsError, OSError) as error:
+    except (CcsError, OSError, TypeError, ValueError) as error:
+        # The last two: a hand has named a channel by what is no text, or by half a character.
         words = plain(f"-- nobody is told of its {event}: {error}\n")
         with suppress(CcsError, OSError):
             atomic.append(home.log(run_id), words.encode(), durable=False)

@@ -180,8 +180,9 @@ def _queue(fd: int, seconds: float) -> bool:
         known = signal.signal(signal.SIGALRM, time_is_up)
     except ValueError:
         return False  # only the main thread hears signals
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
+        # Again and again: one that rings just before the wait begins would not end it.
+        signal.setitimer(signal.ITIMER_REAL, seconds, _PAUSE)
         fcntl.flock(fd, fcntl.LOCK_EX)
     except TimeoutError:
         pass

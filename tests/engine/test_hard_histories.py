@@ -3,6 +3,7 @@ clocks that were wrong for a minute, stops that meet a start."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from datetime import timedelta
@@ -12,7 +13,7 @@ import pytest
 from histories import at, job, run, task, uid
 
 from ccs import instant
-from ccs.engine import begin, jobs, runs, settle
+from ccs.engine import begin, jobs, launch, runs, settle
 from ccs.engine.launch import MOST_STARTS, Launcher
 from ccs.engine.look import Look
 from ccs.engine.tick import tick
@@ -374,6 +375,42 @@ def test_while_others_are_at_the_store_no_start_counts_against_a_run(night, monk
                 assert not night.started(run_id)
     assert night.tick("20 10:30").launched == [run_id]
     assert night.started(run_id)
+
+
+@pytest.mark.parametrize("broken", [(atomic, "flush_directory"), (launch, "spawn_supervisors")])
+def test_where_no_supervisor_could_be_started_no_start_counts_against_a_run(
+    store, ticks, monkeypatch, broken
+):
+    def refuse(place, *_, flush=atomic.flush_directory):
+        if place != store.home.path or broken[0] is launch:
+            raise OSError(errno.EIO, "input/output error")
+        flush(place)
+
+    store.tasks.put(task(cron="0 10 * * *", born=at("20 09:00")))
+    with monkeypatch.context() as patch:
+        patch.setattr(*broken, refuse)
+        for minute in range(MOST_STARTS + 1):
+            done = tick(store, at("20 10:00") + timedelta(minutes=minute), {})
+            assert done.launched == []
+            assert "input/output error" in done.problems[-1]
+    (run_id,) = ticks.tick("20 10:30").launched
+    assert store.runs.get(run_id).status == "upcoming"
+
+
+@pytest.mark.parametrize("first", ["id", "status"])
+def test_a_run_begins_beside_no_other_whatever_comes_first_in_its_record(store, night, first):
+    store.tasks.put(task(1), task(2))
+    mine, other = sorted(
+        night.tick("20 10:15").launched, key=lambda one: store.runs.get(one).task_id
+    )
+    store.runs.put(run(99, task(1), status="running"))
+    path = Path(store.home.collection("runs"))
+    edited = json.loads(path.read_bytes())
+    edited["runs"] = [{first: one[first], **one} for one in edited["runs"]]
+    path.write_text(json.dumps(edited))
+    store.runs.put(store.runs.get(other).changed(message="others stay as they were edited"))
+    begins = night.started(mine)
+    assert not begins
 
 
 def test_a_run_whose_beginning_is_not_certain_on_disk_waits_for_the_next_tick(

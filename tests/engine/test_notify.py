@@ -507,7 +507,12 @@ class TestNothingOfItStopsARun:
             assert "-- nobody is told of its failure: " in file.read()
 
     @pytest.mark.parametrize(
-        "told", [3, [], {"on_failure": 3}, {"on_failure": [3]}, {"channels": 3}, {"channels": [3]}]
+        "told",
+        [
+            *(3, [], {"on_failure": 3}, {"on_failure": [3]}, {"channels": 3}, {"channels": [3]}),
+            {"channels": [{"name": ["phone"]}], "on_failure": [["phone"]]},
+            {"channels": [{"name": "\ud800"}], "on_failure": ["\ud800"]},
+        ],
     )
     def test_settings_of_any_shape_let_a_run_end(self, world, told):
         run_id = launched(world)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import filelock
@@ -101,6 +103,40 @@ def test_whoever_waits_in_the_queue_gives_up_in_time_and_leaves_no_alarm(
     holding(path)
     known = signal.getsignal(signal.SIGALRM)
     assert gives_up(path)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is known
+
+
+def test_an_alarm_that_rings_before_the_wait_begins_is_not_the_last(
+    path, holding, hears_alarms, monkeypatch
+):
+    """Python hears it a moment later than the system, which by then may wait for the lock."""
+
+    def late(fd, how, flock=fcntl.flock):
+        if how == fcntl.LOCK_EX:
+            with suppress(TimeoutError):
+                time.sleep(60)
+            assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+        flock(fd, how)
+
+    holding(path)
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert gives_up(path)
+
+
+def test_an_alarm_that_rings_as_it_is_set_leaves_nothing_behind(
+    path, holding, hears_alarms, monkeypatch
+):
+    def late(*when, setitimer=signal.setitimer):
+        setitimer(*when)
+        if when[1]:
+            time.sleep(60)
+
+    holding(path)
+    known = signal.getsignal(signal.SIGALRM)
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "setitimer", late)
+        assert gives_up(path)
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is known
 
