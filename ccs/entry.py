@@ -104,6 +104,7 @@ def _leave_directory() -> None:
 
 def _supervise(run_ids: list[str], in_session: bool) -> None:
     import time
+    from contextlib import suppress
     from datetime import UTC, datetime
 
     from ccs.engine.clock import Clock
@@ -121,9 +122,8 @@ def _supervise(run_ids: list[str], in_session: bool) -> None:
         redact(b"")  # its expressions are compiled once for all of them
         run_id, without = process.each_its_own(run_ids)
         for one in without:
-            RunDir(
-                home.runs, one
-            ).forget_starts()  # the next tick starts them, as often as it takes
+            with suppress(OSError):  # it counts, as any other
+                RunDir(home.runs, one).forget_starts()
     if run_id is None:
         return
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)

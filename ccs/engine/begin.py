@@ -45,6 +45,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
     runs = Records(home.collection("runs"), "runs", name_later=True)
     with Lock(home.store_lock) as lock:
         try:
+            # Before the lock is asked for: nobody else needs to wait for that.
             if not rundir.claim(process.identity(os.getpid())):
                 return False
             lock.acquire_within(STORE_TIMEOUT, "ccs supervise")

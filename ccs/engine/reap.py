@@ -193,4 +193,6 @@ def _clear(store: Store, run_id: str) -> None:
     rundir = store.rundir(run_id)
     with rundir.lock() as lock, suppress(FileNotFoundError):
         if lock.acquire():
+            # How the run ended is certain in runs.json before this goes.
+            store.runs.file.flush_name()
             rundir.remove()
