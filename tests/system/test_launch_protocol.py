@@ -16,7 +16,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import CCS
 from processes import end_of
 
 TICKS = int(os.environ.get("CCS_RACING_TICKS", "40"))
@@ -38,7 +37,9 @@ def test_many_ticks_at_once_launch_a_slot_once(ccs):
     ccs.task("[[mock: success]]", "--at", "+1s")
     ccs.until(lambda: ccs.ok("scheduler").json["scheduled_tasks"] == [])
     crowd = [
-        subprocess.Popen([CCS, "tick"], env=ccs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [ccs.program, "tick"], env=ccs.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         for _ in range(TICKS)
     ]
     said = [one.communicate(timeout=120) for one in crowd]
@@ -225,7 +226,7 @@ def test_a_recorded_run_that_never_started_is_started_by_the_next_tick(ccs):
 
 def test_two_supervisors_of_one_run_start_one_client(ccs):
     run_id = ccs.start(ccs.task("[[mock: slow seconds=2]]"))
-    crowd = [subprocess.Popen([CCS, "supervise", run_id], env=ccs.env) for _ in range(8)]
+    crowd = [subprocess.Popen([ccs.program, "supervise", run_id], env=ccs.env) for _ in range(8)]
     assert [one.wait(timeout=60) for one in crowd] == [0] * 8
     assert ccs.ended(run_id)["status"] == "success"
     assert launches(ccs) == {run_id: 1}
@@ -234,7 +235,7 @@ def test_two_supervisors_of_one_run_start_one_client(ccs):
 def test_a_run_outlives_the_session_and_group_of_the_tick_that_started_it(ccs):
     task = ccs.task("[[mock: slow seconds=1]]", "--at", "+1s")
     ccs.until(lambda: ccs.ok("scheduler").json["scheduled_tasks"] == [])
-    tick = subprocess.Popen([CCS, "tick"], env=ccs.env, start_new_session=True)
+    tick = subprocess.Popen([ccs.program, "tick"], env=ccs.env, start_new_session=True)
     assert tick.wait(timeout=60) == 0
     try:
         os.killpg(tick.pid, signal.SIGKILL)
