@@ -68,7 +68,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
             return False
         run.update(status="running", start_time=instant.text(now), held_reason=None)
         run.update(session_id=asked["session"], cwd=asked["cwd"], profile=asked["profile"])
-        run.update(account=asked["terms"]["account"], model=asked["model"])
+        run.update(account=asked["terms"]["account"], model=asked["model"], mock=asked["mock"])
         run.update(max_budget_usd=asked["max_budget_usd"], worktree=asked["place"]["worktree"])
         owe.started(home, run, asked, now)
         try:

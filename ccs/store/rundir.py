@@ -107,7 +107,7 @@ class RunDir:
         try:
             if not _allocated(fd):
                 atomic.write_all(fd, b"\0" * RESERVED)
-            atomic.flush(fd)
+                atomic.flush(fd)  # only then the file system tells whether it had the room
         finally:
             os.close(fd)
 

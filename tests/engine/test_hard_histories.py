@@ -413,6 +413,19 @@ def test_a_run_begins_beside_no_other_whatever_comes_first_in_its_record(store, 
     assert not begins
 
 
+def test_a_run_of_the_stand_in_stays_one_when_its_supervisor_is_killed(store, night, monkeypatch):
+    """Or its session would wait for ever for the real client to come back, and its cost count."""
+    store.write_settings(store.settings().changed(mock_mode=True))
+    store.tasks.put(task(1))
+    (run_id,) = night.tick("20 10:15").launched
+    assert night.started(run_id)
+    night.release(run_id)
+    monkeypatch.setattr(process, "is_alive", lambda owner: False)
+    night.tick("20 10:16")
+    found = store.runs.get(run_id)
+    assert (found.status, found.mock) == ("lost", True)
+
+
 def test_a_run_whose_beginning_is_not_certain_on_disk_waits_for_the_next_tick(
     store, night, monkeypatch
 ):
