@@ -13,8 +13,8 @@ from ccs.claude import command
 from ccs.claude import outcome as verdict
 from ccs.claude.events import Stream
 from ccs.engine.drain import Drain
+from ccs.engine.joined import joined
 from ccs.engine.pulse import Pulse
-from ccs.engine.together import together
 from ccs.engine.unseen import unseen
 from ccs.engine.verify import Verified, verify
 from ccs.host import process
@@ -87,7 +87,7 @@ class ClientCalls:
                 break
             if checked.ended_by is not None:
                 judged = verdict.judge(Stream(), verdict.Exit(None, checked.ended_by), "")
-                return together(ended, {**judged, "session_id": ended["session_id"]})
+                return joined(ended, {**judged, "session_id": ended["session_id"]})
             told = f"verify failed: {checked.words}"
             ended = {**ended, "status": "failed", "reason": "verify_failed", "message": told}
             left = self._left(ended)
@@ -97,7 +97,7 @@ class ClientCalls:
             more = self._call(self._mending(ended, checked, left))
             if more is None:
                 return None
-            ended = together(ended, more)
+            ended = joined(ended, more)
         return ended
 
     def _verified(self) -> Verified | None:

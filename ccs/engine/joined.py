@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _COUNTS = ("cost_usd", "turns")
 
 
-def together(before: Record, after: Record) -> Record:
+def joined(before: Record, after: Record) -> Record:
     """Two calls of one run: how the later one ended, and what both have spent."""
     ended = dict(after)
     for name in _COUNTS:
