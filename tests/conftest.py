@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from datetime import UTC, datetime
 
 import pytest
@@ -28,7 +29,8 @@ _IN_MEMORY = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """Unless it was said where, as to a worker."""
     if config.option.basetemp is None and _takes_programs(_MEMORY):
-        config.option.basetemp = config.stash[_IN_MEMORY] = f"{_MEMORY}/ccs-tests-{os.getpid()}"
+        place = tempfile.mkdtemp(dir=_MEMORY, prefix="ccs-tests-")
+        config.option.basetemp = config.stash[_IN_MEMORY] = place
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

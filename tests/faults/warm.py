@@ -7,6 +7,7 @@ other end.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -21,6 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass
@@ -66,6 +69,10 @@ class Warm:
             tracer.communicate()
         return Done(os.waitstatus_to_exitcode(status), self._out.read_text(errors="replace"))
 
+    def left(self) -> list[int]:
+        """PIDs of what goes on although who started it has ended."""
+        return [int(pid) for pid in self._say("left").split()]
+
     def _say(self, line: str) -> str:
         assert self._server.stdin and self._server.stdout
         self._server.stdin.write(line + "\n")
@@ -99,7 +106,12 @@ def _attached(pid: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
 
 def _serve() -> None:
     _load()
+    # What loses its parent becomes a child of this process.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for line in sys.stdin:
+        if line == "left\n":
+            print(*_left(), flush=True)
+            continue
         request = json.loads(line)
         gate, opener = os.pipe()
         ready, done = os.pipe()
@@ -117,6 +129,13 @@ def _serve() -> None:
         os.write(opener, b".")
         os.close(opener)
         print(os.waitpid(pid, 0)[1], flush=True)
+
+
+def _left() -> list[str]:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 
 def _load() -> None:

@@ -144,9 +144,10 @@ class World:
     # Processes ----------------------------------------------------------------
 
     def processes(self) -> list[int]:
-        """All that carry this store in their environment."""
+        """All that carry this store in their environment, which nobody can read in the moment in
+        which a program begins, and what has lost its parent."""
         mine = f"CCS_HOME={self.store}".encode()
-        found = []
+        found = self.warm.left()
         for name in os.listdir("/proc"):
             if name.isdigit():
                 with suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
