@@ -30,7 +30,7 @@ test-real: $(VENV)/.dev ## the real client, cron and systemd (each skipped where
 
 FAULTS := $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
 
-faults: $(VENV)/.dev ## every fault that the tests know, at every call; takes an hour
+faults: $(VENV)/.dev ## every fault that the tests know, at every call; takes two hours
 	CCS_FAULTS=full $(FAULTS)
 
 faults-sample: $(VENV)/.dev ## some of them, in a few minutes
