@@ -18,7 +18,7 @@ GOOD = ("success", None)
         ("ccs.engine.drain:Drain._stdout_line after", (), LOST, {0, 1, 2}),
         ("ccs.engine.work:learn.conclude before", (), GOOD, {2}),
         ("ccs.engine.work:learn.conclude before", VERIFIED, LOST, {2}),
-        ("ccs.engine.work:Work._write_for_now after", VERIFIED, GOOD, {2}),
+        ("ccs.engine.supervise:_keep after", VERIFIED, GOOD, {2}),
         ("ccs.engine.work:commit after", (), GOOD, {2}),
         ("ccs.engine.supervise:settle.merge before", (), GOOD, {2}),
     ],
