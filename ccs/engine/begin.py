@@ -58,6 +58,7 @@ def begin(home: Home, rundir: RunDir, asked: Record, withheld: str | None, now: 
                 rundir.forget_starts()
                 run.update(held_reason="approval", not_before=None, unapproved=withheld)
                 runs.change(content, [(run, run)])
+                runs.flush_name()
                 return False
             if not rundir.mark_started():
                 return False

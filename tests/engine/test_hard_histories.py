@@ -21,7 +21,9 @@ from ccs.errors import Conflict, InvalidInput
 from ccs.host import process
 from ccs.model import key
 from ccs.store import atomic
+from ccs.store.asked import as_it_ran
 from ccs.store.records import Records
+from ccs.store.rundir import RunDir
 from ccs.store.tasklist import ChangedMeanwhile
 
 
@@ -439,6 +441,44 @@ def test_a_run_whose_beginning_is_not_certain_on_disk_waits_for_the_next_tick(
         assert not night.started(run_id)
     assert night.tick("20 10:16").launched == [run_id]
     assert night.started(run_id)
+
+
+@pytest.mark.parametrize("by_a_tick", [False, True])
+def test_an_end_that_another_recorded_is_certain_before_the_run_directory_goes(
+    store, ticks, monkeypatch, by_a_tick
+):
+    """Whoever recorded it may have been killed before the name of runs.json was on disk."""
+    store.tasks.put(task(1))
+    (run_id,) = ticks.tick("20 10:15").launched
+    ticks.begin(run_id)
+    rundir, steps = store.rundir(run_id), []
+    rundir.write_outcome({"status": "success", "reason": None})
+    with monkeypatch.context() as killed:
+        killed.setattr(RunDir, "remove", lambda _: None)
+        settle.merge(store.home, rundir, run_id, ticks.now)
+    ticks.release(run_id)
+    remove, flush = RunDir.remove, Records.flush_name
+    monkeypatch.setattr(RunDir, "remove", lambda one: (steps.append("gone"), remove(one)))
+    monkeypatch.setattr(Records, "flush_name", lambda one: (steps.append("flush"), flush(one)))
+    if by_a_tick:
+        ticks.tick("20 10:16")
+    else:
+        settle.merge(store.home, rundir, run_id, ticks.now)
+    assert steps == ["flush", "gone"]
+    assert not rundir.exists()
+
+
+def test_a_run_that_waits_for_approval_is_certain_to_wait(store, night, monkeypatch):
+    store.tasks.put(task(1))
+    (run_id,) = night.tick("20 10:15").launched
+    rundir, flushed = store.rundir(run_id), []
+    monkeypatch.setattr(Records, "flush_name", lambda one: flushed.append(one.path))
+    with rundir.lock() as lock:
+        assert lock.acquire()
+        asked = as_it_ran(store.home, run_id)
+        assert not begin.begin(store.home, rundir, asked, "a hook", night.now)
+    assert flushed == [store.home.collection("runs")]
+    assert store.runs.get(run_id).held_reason == "approval"
 
 
 @pytest.mark.parametrize("levels", [53, 55, 57, 60])
